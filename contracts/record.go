@@ -1,0 +1,102 @@
+package contracts
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// JobKind is what a job does.
+type JobKind string
+
+// The kinds of jobs, named after the last token of their subjects.
+const (
+	JobCreate  JobKind = "create"
+	JobDestroy JobKind = "destroy"
+	JobVerify  JobKind = "verify"
+)
+
+// JobRecord is the durable state of a job, in BucketJobs under the job's ID. Only the owner
+// writes it, each time as a compare-and-set on the revision that it knows: a worker that has
+// lost the job loses its next write and stops.
+type JobRecord struct {
+	Job     string  `json:"job"`
+	Kind    JobKind `json:"kind"`
+	Cluster string  `json:"cluster"`
+	// Request is the request as it was accepted.
+	Request json.RawMessage `json:"request"`
+	// MsgSeq is the stream sequence of the message that carries the job.
+	MsgSeq uint64 `json:"msg_seq"`
+	// Received is when the stream stored that message, by the server's clock.
+	Received time.Time `json:"received"`
+
+	// Owner is the worker that has the job; empty when it was handed back.
+	Owner string `json:"owner,omitempty"`
+	// Fence grows by one with every claim.
+	Fence uint64 `json:"fence"`
+	// Write grows by one with every write, so that a writer whose answer was lost can
+	// tell its own write from another's.
+	Write uint64 `json:"write"`
+	// Crashes counts the claims of a job that its former owner had not handed back.
+	Crashes int `json:"crashes,omitempty"`
+
+	Phase   Phase `json:"phase"`
+	Attempt int   `json:"attempt"`
+	// Framework is the Mesos framework ID of this attempt, recorded before SUBSCRIBE.
+	Framework string `json:"framework,omitempty"`
+	// Planned says that the attempt's plan is stored under JobPlanKey.
+	Planned bool `json:"planned,omitempty"`
+	// Excluded are hosts on which an earlier attempt failed.
+	Excluded []string `json:"excluded,omitempty"`
+	// Cleanup says that the attempt's framework must be torn down before the job goes on;
+	// Pending is then what the job ends with, if it ends.
+	Cleanup bool       `json:"cleanup,omitempty"`
+	Pending *EventData `json:"pending,omitempty"`
+	// Waits counts how often the job was handed back for want of resources.
+	Waits int `json:"waits,omitempty"`
+
+	// Seq is the number of the newest event; Outbox holds it until it is known to be
+	// in the stream.
+	Seq    uint64  `json:"seq"`
+	Outbox []Event `json:"outbox,omitempty"`
+	// Terminal is the terminal event, once there is one.
+	Terminal *Event `json:"terminal,omitempty"`
+	// Timings are the phases that are over.
+	Timings []PhaseTiming `json:"timings,omitempty"`
+}
+
+// ClusterState says where a cluster stands.
+type ClusterState string
+
+// The states of a cluster.
+const (
+	ClusterCreating   ClusterState = "creating"
+	ClusterVerified   ClusterState = "verified"
+	ClusterDestroying ClusterState = "destroying"
+)
+
+// ClusterRecord is what is known of a cluster, in BucketClusters under its name. Its
+// existence reserves the name.
+type ClusterRecord struct {
+	Cluster string       `json:"cluster"`
+	State   ClusterState `json:"state"`
+	// Job is the create job that owns the name.
+	Job string `json:"job"`
+	// Request is the create request; a second create with the same specification is answered
+	// with this cluster.
+	Request CreateRequest `json:"request"`
+	// Framework is the ID of the Mesos framework that the cluster is.
+	Framework string `json:"framework,omitempty"`
+	Attempt   int    `json:"attempt,omitempty"`
+	// Plan, Report and Verified are there once the cluster has been verified.
+	Plan     *Plan      `json:"plan,omitempty"`
+	Report   *Report    `json:"report,omitempty"`
+	Verified *time.Time `json:"verified,omitempty"`
+}
+
+// LeaseRecord is the value of a lease in BucketLeases. Whoever wants the lease judges its
+// expiry by its own monotonic clock: a revision that has not changed for TTL is over.
+type LeaseRecord struct {
+	Worker string   `json:"worker"`
+	Job    string   `json:"job,omitempty"`
+	TTL    Duration `json:"ttl"`
+}
