@@ -69,8 +69,11 @@ func DeadSubject(kind string) string { return "clustersmith.v1.dead." + kind }
 // JobCancelKey is the key in BucketJobs whose presence asks for a job's cancellation.
 func JobCancelKey(job string) string { return job + ".cancel" }
 
-// JobPlanKey is the key in BucketJobs of the plan of one attempt of a job.
-func JobPlanKey(job string, attempt int) string { return fmt.Sprintf("%s.plan.%d", job, attempt) }
+// JobPlanKey is the key in BucketJobs of the plan that the holder of a fence made in an
+// attempt at a job. The fence keeps a former owner from overwriting its successor's plan.
+func JobPlanKey(job string, attempt int, fence uint64) string {
+	return fmt.Sprintf("%s.plan.%d.%d", job, attempt, fence)
+}
 
 // LeaseKey is the key in BucketLeases of the Mesos subscription lease of a role.
 // Bytes that a key cannot hold ('*', '/' …) are written as =XX (hexadecimal), so two

@@ -39,19 +39,24 @@ type JobRecord struct {
 	// Crashes counts the claims of a job that its former owner had not handed back.
 	Crashes int `json:"crashes,omitempty"`
 
-	Phase   Phase `json:"phase"`
-	Attempt int   `json:"attempt"`
-	// Framework is the Mesos framework ID of this attempt, recorded before SUBSCRIBE.
-	Framework string `json:"framework,omitempty"`
-	// Planned says that the attempt's plan is stored under JobPlanKey.
-	Planned bool `json:"planned,omitempty"`
+	Phase Phase `json:"phase"`
+	// PhaseMS is when the phase began, in milliseconds after Received.
+	PhaseMS int64 `json:"phase_ms"`
+	// Attempt counts the tries to launch the cluster, from 1; 0 is before the first.
+	Attempt int `json:"attempt"`
+	// Framework is the Mesos framework ID in use, recorded before SUBSCRIBE; Frameworks
+	// counts the IDs used so far, so that none is used twice.
+	Framework  string `json:"framework,omitempty"`
+	Frameworks int    `json:"frameworks,omitempty"`
+	// PlanKey is where in BucketJobs the attempt's plan is, stored before ACCEPT.
+	PlanKey string `json:"plan_key,omitempty"`
 	// Excluded are hosts on which an earlier attempt failed.
 	Excluded []string `json:"excluded,omitempty"`
-	// Cleanup says that the attempt's framework must be torn down before the job goes on;
-	// Pending is then what the job ends with, if it ends.
-	Cleanup bool       `json:"cleanup,omitempty"`
-	Pending *EventData `json:"pending,omitempty"`
-	// Waits counts how often the job was handed back for want of resources.
+	// Cleanup says that the framework must be torn down before the job goes on. Pending is
+	// then what the job ends with; without it a new attempt begins.
+	Cleanup bool     `json:"cleanup,omitempty"`
+	Pending *Outcome `json:"pending,omitempty"`
+	// Waits counts how often the job was handed back for want of resources or of its name.
 	Waits int `json:"waits,omitempty"`
 
 	// Seq is the number of the newest event; Outbox holds it until it is known to be
@@ -62,6 +67,14 @@ type JobRecord struct {
 	Terminal *Event `json:"terminal,omitempty"`
 	// Timings are the phases that are over.
 	Timings []PhaseTiming `json:"timings,omitempty"`
+}
+
+// Outcome is how a job is going to end once its leftovers are cleaned up.
+type Outcome struct {
+	Type    EventType `json:"type"`
+	Reason  Reason    `json:"reason,omitempty"`
+	Message string    `json:"message,omitempty"`
+	Details *Details  `json:"details,omitempty"`
 }
 
 // ClusterState says where a cluster stands.
