@@ -69,16 +69,26 @@ func (d Dialect) BusOffset() int {
 	return 10000
 }
 
+// ServerVersion reads what a server's program prints for --version: its flavor and its
+// version as major.minor.patch.
+func ServerVersion(output string) (flavor, version string, err error) {
+	// "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0"
+	name, rest, found := strings.Cut(strings.TrimSpace(output), " server v=")
+	version, _, _ = strings.Cut(rest, " ")
+	if !found || name == "" || version == "" {
+		return "", "", fmt.Errorf("%.80q is not the --version of a server of a known kind", output)
+	}
+	return strings.ToLower(name), version, nil
+}
+
 // CheckVersion takes what the server's program prints for --version and refuses another
 // flavor or another major.minor. Patch levels are all accepted.
 func (d Dialect) CheckVersion(output string) error {
-	// "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0"
-	name, rest, found := strings.Cut(strings.TrimSpace(output), " server v=")
-	version, _, _ := strings.Cut(rest, " ")
-	if !found || version == "" {
-		return fmt.Errorf("%s --version: %.80q is not the output of a server of a known kind", d.Binary(), output)
+	flavor, version, err := ServerVersion(output)
+	if err != nil {
+		return err
 	}
-	return d.CheckServer(strings.ToLower(name), version)
+	return d.CheckServer(flavor, version)
 }
 
 // CheckServer refuses a server of another flavor or of another major.minor; version is

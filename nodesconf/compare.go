@@ -1,0 +1,250 @@
+package nodesconf
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+)
+
+// Kind says in which respect a view differs from the plan.
+type Kind int
+
+// The kinds of differences.
+const (
+	// Unreadable: a line that no server writes.
+	Unreadable Kind = iota
+	// Identity: the node that printed the view is not the planned one.
+	Identity
+	// Unplanned: a node that is not in the plan.
+	Unplanned
+	// Missing: a planned node that is not in the view, or is in it twice.
+	Missing
+	// Address: a planned node at another ip:port@bus.
+	Address
+	// Role: another role, or another master.
+	Role
+	// SlotSet: other slots, or slots on the move.
+	SlotSet
+	// Epoch: another config epoch. A replica's is 0 or its master's, depending on the server.
+	Epoch
+	// Flag: fail?, fail, handshake or noaddr.
+	Flag
+	// Link: no connection to a peer, or no pong from it yet.
+	Link
+)
+
+// Layout is a plan, prepared for comparing views with it. It may be used by several
+// goroutines.
+type Layout struct {
+	plan  chunkdist.Plan
+	index map[[40]byte]int32
+	addrs [][]byte
+	slots [][]byte
+}
+
+// NewLayout prepares a plan. The plan must not change afterwards.
+func NewLayout(plan chunkdist.Plan) (*Layout, error) {
+	l := &Layout{
+		plan:  plan,
+		index: make(map[[40]byte]int32, len(plan.Nodes)),
+		addrs: make([][]byte, len(plan.Nodes)),
+		slots: make([][]byte, len(plan.Nodes)),
+	}
+	for i, n := range plan.Nodes {
+		if n.Index != i || !isID(n.ID) {
+			return nil, fmt.Errorf("plan of %s: node %d has index %d and ID %q", plan.Cluster, i, n.Index, n.ID)
+		}
+		if n.Role == chunkdist.Replica && (n.Master == nil || *n.Master < 0 || *n.Master >= len(plan.Nodes)) {
+			return nil, fmt.Errorf("plan of %s: node %d is a replica without a master", plan.Cluster, i)
+		}
+		id := [40]byte([]byte(n.ID))
+		if _, dup := l.index[id]; dup {
+			return nil, fmt.Errorf("plan of %s: two nodes have the ID %s", plan.Cluster, n.ID)
+		}
+		l.index[id] = int32(i)
+		l.addrs[i] = fmt.Appendf(nil, "%s:%d@%d", n.Host, n.Port, n.BusPort)
+		l.slots[i] = canonicalRanges(n.Slots)
+	}
+	return l, nil
+}
+
+// Plan is the plan that the layout was made from.
+func (l *Layout) Plan() chunkdist.Plan { return l.plan }
+
+// Find returns the index of the planned node with an ID, or -1.
+func (l *Layout) Find(id []byte) int {
+	if len(id) != 40 {
+		return -1
+	}
+	if i, ok := l.index[[40]byte(id)]; ok {
+		return int(i)
+	}
+	return -1
+}
+
+// Difference is one deviation of a view. Its Line points into the view and into the Comparer:
+// both are good only until the function that was given it returns.
+type Difference struct {
+	Kind Kind
+	// Node is the index of the planned node that the difference is about; -1 is none.
+	Node int
+	// Line is the line at fault; its zero value where there is none.
+	Line   *Line
+	layout *Layout
+	raw    []byte
+}
+
+// Comparer compares views with a layout. It keeps one bit per planned node between calls and
+// is for one goroutine.
+type Comparer struct {
+	layout *Layout
+	seen   []uint64
+	line   Line
+}
+
+// Comparer returns a new one.
+func (l *Layout) Comparer() *Comparer {
+	return &Comparer{layout: l, seen: make([]uint64, (len(l.plan.Nodes)+63)/64)}
+}
+
+// Compare compares the answer to CLUSTER NODES (or the nodes.conf) of the planned node self
+// with the plan and calls yield for each difference, until yield returns false. Of a node whose
+// role differs, slots and epoch are not compared: they follow from the role. Nothing is
+// allocated as long as nothing differs.
+func (c *Comparer) Compare(view []byte, self int, yield func(Difference) bool) {
+	clear(c.seen)
+	myself := -1
+	for len(view) > 0 {
+		var raw []byte
+		raw, view = NextLine(view)
+		if len(raw) == 0 || IsVars(raw) {
+			continue
+		}
+		d := Difference{Node: -1, Line: &c.line, layout: c.layout, raw: raw}
+		if ParseLine(raw, &c.line) != nil {
+			d.Kind = Unreadable
+			if !yield(d) {
+				return
+			}
+			continue
+		}
+		i := c.layout.Find(c.line.ID)
+		if i < 0 {
+			d.Kind = Unplanned
+			if !yield(d) {
+				return
+			}
+			continue
+		}
+		d.Node = i
+		if c.seen[i/64]&(1<<(i%64)) != 0 {
+			d.Kind = Missing
+			if !yield(d) {
+				return
+			}
+			continue
+		}
+		c.seen[i/64] |= 1 << (i % 64)
+		if c.line.Flags&FlagMyself != 0 {
+			myself = i
+		}
+		if !c.compareNode(d, i == self, yield) {
+			return
+		}
+	}
+	if myself != self && !yield(Difference{Kind: Identity, Node: myself, Line: &Line{}, layout: c.layout}) {
+		return
+	}
+	for i := range c.layout.plan.Nodes {
+		if c.seen[i/64]&(1<<(i%64)) == 0 &&
+			!yield(Difference{Kind: Missing, Node: i, Line: &Line{}, layout: c.layout}) {
+			return
+		}
+	}
+}
+
+// compareNode compares the line of a planned node. It returns false when yield did.
+func (c *Comparer) compareNode(d Difference, self bool, yield func(Difference) bool) bool {
+	l, n := &c.line, &c.layout.plan.Nodes[d.Node]
+	report := func(kind Kind) bool {
+		d.Kind = kind
+		return yield(d)
+	}
+	if l.Flags&FlagNoAddr == 0 && !bytes.Equal(l.Addr, c.layout.addrs[d.Node]) && !report(Address) {
+		return false
+	}
+	if l.Flags&(FlagPFail|FlagFail|FlagHandshake|FlagNoAddr) != 0 && !report(Flag) {
+		return false
+	}
+	if !self && (!l.Connected || l.PongReceived == 0) && !report(Link) {
+		return false
+	}
+	if !c.sameRole(n) {
+		return report(Role)
+	}
+	if !bytes.Equal(l.Slots, c.layout.slots[d.Node]) && !sameSlots(l.Slots, n.Slots) && !report(SlotSet) {
+		return false
+	}
+	epoch := n.Epoch
+	if n.Role == chunkdist.Replica && l.Epoch != 0 {
+		epoch = c.layout.plan.Nodes[*n.Master].Epoch
+	}
+	return l.Epoch == epoch || report(Epoch)
+}
+
+func (c *Comparer) sameRole(n *chunkdist.Node) bool {
+	l := &c.line
+	if n.Role == chunkdist.Master {
+		return l.Flags&FlagMaster != 0 && l.Flags&FlagReplica == 0 && l.Master == nil
+	}
+	return l.Flags&FlagReplica != 0 && l.Flags&FlagMaster == 0 && c.layout.Find(l.Master) == *n.Master
+}
+
+// canonicalRanges writes ranges as a server prints them: ascending, neighbours joined.
+func canonicalRanges(ranges [][2]int) []byte {
+	var out []byte
+	for i := 0; i < len(ranges); i++ {
+		first, last := ranges[i][0], ranges[i][1]
+		for i+1 < len(ranges) && ranges[i+1][0] == last+1 {
+			i++
+			last = ranges[i][1]
+		}
+		if len(out) > 0 {
+			out = append(out, ' ')
+		}
+		out = appendRange(out, first, last)
+	}
+	return out
+}
+
+// sameSlots compares slot by slot, whatever the way in which they are written.
+func sameSlots(tokens []byte, planned [][2]int) bool {
+	var set [chunkdist.Slots / 64]uint64
+	count := 0
+	for {
+		t, rest, more, err := NextSlots(tokens)
+		if err != nil || more && t.Kind != SlotsOwned {
+			return false
+		}
+		if !more {
+			break
+		}
+		for s := t.First; s <= t.Last; s++ {
+			if set[s/64]&(1<<(s%64)) == 0 {
+				set[s/64] |= 1 << (s % 64)
+				count++
+			}
+		}
+		tokens = rest
+	}
+	for _, r := range planned {
+		for s := r[0]; s <= r[1]; s++ {
+			if set[s/64]&(1<<(s%64)) == 0 {
+				return false
+			}
+			count--
+		}
+	}
+	return count == 0
+}
