@@ -1,0 +1,93 @@
+package redistest
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+)
+
+// Blocks of ports: data ports 12000 … 19999, bus ports 10000 above them, as servers before
+// Redis 7.0 want it. All are below the ports that Linux gives to outgoing connections.
+const (
+	firstPort = 12000
+	blockSize = 100
+	blocks    = 80
+	busOffset = 10000
+)
+
+// Plan makes a plan of masters and replicas over hosts 127.0.0.2 …, each replica on the
+// host after its master's, with ports that are free and stay the test's until it ends.
+func Plan(t testing.TB, masters, replicas, hosts int) chunkdist.Plan {
+	t.Helper()
+	if hosts <= replicas {
+		t.Fatalf("%d hosts cannot keep %d copies of a shard apart", hosts, replicas+1)
+	}
+	nodes := masters * (1 + replicas)
+	base := lockBlock(t, hosts, (nodes+hosts-1)/hosts+replicas+1)
+	uid := uuid.NewString()
+	p := chunkdist.Plan{Cluster: "test", UID: uid, Masters: masters, Replicas: replicas}
+	used := make([]int, hosts)
+	for i := range nodes {
+		m, copy := i%masters, i/masters
+		host := (m + copy) % hosts
+		n := chunkdist.Node{
+			Index: i, ID: chunkdist.NodeID(uid, i), Host: hostIP(host), Domain: hostIP(host),
+			Port: base + used[host], BusPort: base + used[host] + busOffset,
+			Role: chunkdist.Master, Slots: [][2]int{},
+		}
+		used[host]++
+		if copy == 0 {
+			n.Epoch, n.Slots = uint64(i+1), append(n.Slots, chunkdist.SlotRange(m, masters))
+		} else {
+			n.Role, n.Master = chunkdist.Replica, &m
+		}
+		p.Nodes = append(p.Nodes, n)
+	}
+	return p
+}
+
+func hostIP(i int) string { return fmt.Sprintf("127.0.0.%d", 2+i) }
+
+// lockBlock finds a block whose first ports are free on all hosts and returns its first
+// port. The lock is a name in Linux' abstract socket space: it ends with its holder.
+func lockBlock(t testing.TB, hosts, ports int) int {
+	t.Helper()
+	if ports > blockSize {
+		t.Fatalf("%d nodes on one host are more than a block of %d ports", ports, blockSize)
+	}
+	for b := range blocks {
+		lock, err := net.Listen("unix", "@clustersmith-test-ports-"+strconv.Itoa(b))
+		if err != nil {
+			continue // another test's
+		}
+		base := firstPort + b*blockSize
+		if !allFree(hosts, ports, base) {
+			lock.Close()
+			continue
+		}
+		t.Cleanup(func() { lock.Close() })
+		return base
+	}
+	t.Fatalf("none of %d blocks of ports is free", blocks)
+	return 0
+}
+
+func allFree(hosts, ports, base int) bool {
+	for h := range hosts {
+		for p := base; p < base+ports; p++ {
+			for _, port := range []int{p, p + busOffset} {
+				l, err := net.Listen("tcp", net.JoinHostPort(hostIP(h), strconv.Itoa(port)))
+				if err != nil {
+					return false
+				}
+				l.Close()
+			}
+		}
+	}
+	return true
+}

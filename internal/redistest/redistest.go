@@ -1,0 +1,289 @@
+// Package redistest runs real redis-servers for tests.
+//
+// Duty: boot the cluster of a plan from its rendered files, as an executor does: every server
+// is started and bound before any may talk to its peers.
+//
+// Laws:
+//   - Whatever it starts is gone when the test is over, failed or not; if the test's process
+//     dies, the servers die with it.
+//   - Only loopback addresses; host i of a plan is 127.0.0.(2+i). Two tests, also of different
+//     processes, never share a port: a block of ports belongs to who holds its lock.
+package redistest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gomodule/redigo/redis"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/internal/proc"
+	"github.com/clustersmith/clustersmith/nodesconf"
+)
+
+// patience is how long a server may take to bind, to answer or to end.
+const patience = 30 * time.Second
+
+// Options change how a cluster is booted.
+type Options struct {
+	// Server is the server to run; the zero value is the installed redis-server.
+	Server Server
+	// Config holds further redis.conf directives, for all nodes.
+	Config map[string]string
+	// Persistence as in nodesconf.ServerOptions.
+	Persistence string
+	// Skip names the nodes that are not started.
+	Skip []int
+	// EditFiles, when set, may change a node's files before its start.
+	EditFiles func(node int, nodesConf, redisConf []byte) ([]byte, []byte)
+}
+
+// Cluster is the running servers of a plan.
+type Cluster struct {
+	Plan   chunkdist.Plan
+	Server Server
+	t      testing.TB
+	dir    string
+	procs  []*process
+}
+
+// process is one run of one server; done is closed when it has ended.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+}
+
+// Boot renders the files of a plan, starts every server, holds each one from the moment it is
+// bound until all are, and lets them go. It does not wait for them to form the cluster.
+func Boot(t testing.TB, plan chunkdist.Plan, o Options) *Cluster {
+	t.Helper()
+	if o.Server.Path == "" {
+		o.Server = Installed(t)
+	}
+	c := &Cluster{Plan: plan, Server: o.Server, t: t, dir: t.TempDir(), procs: make([]*process, len(plan.Nodes))}
+	renderer, err := o.Server.Dialect.Renderer(plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range plan.Nodes {
+		dir := c.Dir(i)
+		nodes, err := renderer.AppendNodesConf(nil, i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf, err := renderer.RedisConf(i, nodesconf.ServerOptions{
+			Dir: dir, MemoryMB: 256, Persistence: o.Persistence, Config: o.Config,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.EditFiles != nil {
+			nodes, conf = o.EditFiles(i, nodes, conf)
+		}
+		c.write(dir, "nodes.conf", nodes)
+		c.write(dir, "redis.conf", conf)
+	}
+	skip := make(map[int]bool)
+	for _, i := range o.Skip {
+		skip[i] = true
+	}
+	t.Cleanup(c.stopAll)
+	for i := range plan.Nodes {
+		if !skip[i] {
+			c.launch(i)
+		}
+	}
+	for i := range plan.Nodes {
+		if !skip[i] {
+			c.waitBound(i)
+			c.Signal(i, syscall.SIGSTOP)
+		}
+	}
+	for i := range plan.Nodes {
+		if !skip[i] {
+			c.Signal(i, syscall.SIGCONT)
+		}
+	}
+	return c
+}
+
+// Dir is the directory of a node: nodes.conf, redis.conf, server.log and its data.
+func (c *Cluster) Dir(i int) string { return filepath.Join(c.dir, "node-"+strconv.Itoa(i)) }
+
+// Addr is host:port of a node.
+func (c *Cluster) Addr(i int) string {
+	n := c.Plan.Nodes[i]
+	return net.JoinHostPort(n.Host, strconv.Itoa(n.Port))
+}
+
+// Start starts a node that is not running and waits until it is bound.
+func (c *Cluster) Start(i int) {
+	c.t.Helper()
+	c.launch(i)
+	c.waitBound(i)
+}
+
+// Kill ends nodes by SIGKILL and waits until they are gone.
+func (c *Cluster) Kill(nodes ...int) {
+	c.t.Helper()
+	for _, i := range nodes {
+		c.Signal(i, syscall.SIGKILL)
+	}
+	for _, i := range nodes {
+		c.waitGone(i)
+	}
+}
+
+// Restart ends all nodes by SIGTERM, as an executor does, and starts them again at once.
+func (c *Cluster) Restart() {
+	c.t.Helper()
+	for i := range c.procs {
+		c.Signal(i, syscall.SIGTERM)
+	}
+	for i := range c.procs {
+		c.waitGone(i)
+	}
+	for i := range c.procs {
+		c.launch(i)
+	}
+	for i := range c.procs {
+		c.waitBound(i)
+	}
+}
+
+// Signal sends a signal to a running node.
+func (c *Cluster) Signal(i int, sig syscall.Signal) {
+	c.t.Helper()
+	p := c.procs[i]
+	if p == nil {
+		c.t.Fatalf("node %d is not running", i)
+	}
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		c.t.Fatalf("node %d: %v\n%s", i, err, c.log(i))
+	}
+}
+
+// Do sends one command to a node and returns its answer.
+func (c *Cluster) Do(i int, command string, args ...any) any {
+	c.t.Helper()
+	reply, err := c.TryDo(i, command, args...)
+	if err != nil {
+		c.t.Fatalf("node %d: %s %v: %v", i, command, args, err)
+	}
+	return reply
+}
+
+// TryDo sends one command to a node and returns its answer or its error.
+func (c *Cluster) TryDo(i int, command string, args ...any) (any, error) {
+	conn, err := redis.Dial("tcp", c.Addr(i), redis.DialConnectTimeout(patience),
+		redis.DialReadTimeout(patience), redis.DialWriteTimeout(patience))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return conn.Do(command, args...)
+}
+
+// NodesConf reads the nodes.conf that a node has now.
+func (c *Cluster) NodesConf(i int) []byte {
+	c.t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.Dir(i), "nodes.conf"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return b
+}
+
+func (c *Cluster) write(dir, name string, content []byte) {
+	c.t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *Cluster) launch(i int) {
+	c.t.Helper()
+	log, err := os.OpenFile(filepath.Join(c.Dir(i), "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command(c.Server.Path, filepath.Join(c.Dir(i), "redis.conf"))
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := proc.Start(cmd); err != nil {
+		c.t.Fatal(err)
+	}
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait() // how a server ends is judged by who ended it
+	}()
+	c.procs[i] = p
+}
+
+// waitBound waits until a node listens on its port. It fails the test if the node ends.
+func (c *Cluster) waitBound(i int) {
+	c.t.Helper()
+	deadline := time.Now().Add(patience)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := net.DialTimeout("tcp", c.Addr(i), patience)
+		if err == nil {
+			conn.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("node %d is not bound after %v: %v\n%s", i, patience, err, c.log(i))
+		}
+		select {
+		case <-c.procs[i].done:
+			c.t.Fatalf("node %d ended: %v\n%s", i, c.procs[i].cmd.ProcessState, c.log(i))
+		case <-tick.C:
+		}
+	}
+}
+
+func (c *Cluster) waitGone(i int) {
+	c.t.Helper()
+	select {
+	case <-c.procs[i].done:
+		c.procs[i] = nil
+	case <-time.After(patience):
+		c.t.Fatalf("node %d (pid %d) has not ended after %v", i, c.procs[i].cmd.Process.Pid, patience)
+	}
+}
+
+func (c *Cluster) stopAll() {
+	for _, p := range c.procs {
+		if p != nil {
+			_ = p.cmd.Process.Kill() // it may be gone already
+		}
+	}
+	for _, p := range c.procs {
+		if p != nil {
+			<-p.done
+		}
+	}
+}
+
+// log is the end of a node's log.
+func (c *Cluster) log(i int) string {
+	b, err := os.ReadFile(filepath.Join(c.Dir(i), "server.log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := bytes.Split(bytes.TrimSpace(b), []byte{'\n'})
+	return fmt.Sprintf("%s", bytes.Join(lines[max(0, len(lines)-20):], []byte{'\n'}))
+}
