@@ -1,0 +1,73 @@
+package jobs
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+)
+
+// Emit numbers an event and puts it into the record's outbox, in place of the ones before,
+// which the owner has published by now. data's fields that every event shares are filled in.
+func Emit(r *contracts.JobRecord, t contracts.EventType, data contracts.EventData, now time.Time, elapsed time.Duration) contracts.Event {
+	r.Seq++
+	data.Job, data.Cluster, data.Seq = r.Job, r.Cluster, r.Seq
+	data.Phase, data.Attempt, data.ElapsedMS = r.Phase, r.Attempt, elapsed.Milliseconds()
+	ev := contracts.Event{
+		SpecVersion:     contracts.SpecVersion,
+		ID:              EventID(r.Job, r.Seq),
+		Source:          "/clustersmith/workers/" + r.Owner,
+		Type:            contracts.TypePrefix + string(t),
+		Subject:         r.Job,
+		Time:            now.UTC(),
+		DataContentType: contracts.DataContentType,
+		Data:            data,
+	}
+	r.Outbox = []contracts.Event{ev}
+	return ev
+}
+
+// EventID is the ID of a job's event, which is its Nats-Msg-Id too.
+func EventID(job string, seq uint64) string { return fmt.Sprintf("%s.%d", job, seq) }
+
+// EventType is the type of an event that Emit made.
+func EventType(ev contracts.Event) contracts.EventType {
+	return contracts.EventType(ev.Type[len(contracts.TypePrefix):])
+}
+
+// terminalPhase is the phase that each terminal event type ends in.
+var terminalPhase = map[contracts.EventType]contracts.Phase{
+	contracts.EventVerified:  contracts.PhaseVerified,
+	contracts.EventFailed:    contracts.PhaseFailed,
+	contracts.EventCancelled: contracts.PhaseCancelled,
+	contracts.EventDestroyed: contracts.PhaseDestroyed,
+}
+
+// Finish writes the terminal event into the record. It is an error on a record that has one.
+func Finish(r *contracts.JobRecord, t contracts.EventType, data contracts.EventData, now time.Time, elapsed time.Duration) error {
+	phase, ok := terminalPhase[t]
+	switch {
+	case !ok:
+		return fmt.Errorf("jobs: %s is no terminal event", t)
+	case r.Terminal != nil:
+		return fmt.Errorf("jobs: job %s has ended already, as %s", r.Job, r.Phase)
+	}
+	leave(r, phase, elapsed)
+	if t == contracts.EventVerified {
+		data.Timings = r.Timings
+	}
+	ev := Emit(r, t, data, now, elapsed)
+	r.Terminal = &ev
+	r.Outbox = nil
+	r.Pending, r.Cleanup = nil, false
+	return nil
+}
+
+// FinishPending ends the job with its pending outcome.
+func FinishPending(r *contracts.JobRecord, now time.Time, elapsed time.Duration) error {
+	p := r.Pending
+	if p == nil {
+		return fmt.Errorf("jobs: job %s has no pending outcome", r.Job)
+	}
+	return Finish(r, p.Type, contracts.EventData{Reason: p.Reason, Message: p.Message, Details: p.Details}, now, elapsed)
+}

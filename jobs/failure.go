@@ -1,0 +1,52 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+)
+
+// Failure is why an attempt, or a whole job, did not succeed. It is an error.
+type Failure struct {
+	Reason  contracts.Reason
+	Message string // a sentence for a person
+	Details *contracts.Details
+	// Final says that another attempt would end the same way.
+	Final bool
+	// Hosts are to be left out of the next attempt.
+	Hosts []string
+	// Err is the cause, if there is one.
+	Err error
+}
+
+func (f *Failure) Error() string {
+	if f.Err != nil {
+		return fmt.Sprintf("%s: %s: %v", f.Reason, f.Message, f.Err)
+	}
+	return fmt.Sprintf("%s: %s", f.Reason, f.Message)
+}
+
+func (f *Failure) Unwrap() error { return f.Err }
+
+// AsFailure turns any error into a Failure; what is none is an internal one that another
+// attempt may mend.
+func AsFailure(err error) *Failure {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return &Failure{Reason: contracts.ReasonInternal, Message: err.Error(), Err: err}
+}
+
+// Outcome is what a job ends with after the failure.
+func (f *Failure) Outcome() *contracts.Outcome {
+	return &contracts.Outcome{Type: contracts.EventFailed, Reason: f.Reason, Message: f.Message, Details: f.Details}
+}
+
+// Retry says whether another attempt follows a failure: not after a final one, not after
+// maxAttempts, and not when less than minLeft of the deadline is left.
+func Retry(r contracts.JobRecord, f *Failure, maxAttempts int, left, minLeft time.Duration) bool {
+	return !f.Final && r.Attempt < maxAttempts && left >= minLeft
+}

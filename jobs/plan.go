@@ -1,0 +1,67 @@
+package jobs
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/contracts"
+)
+
+// ClusterUID is the UID that node IDs are derived from: the job's ID for its first attempt,
+// and for each later one a UID of its own, so that a node of an earlier attempt that is still
+// alive somewhere is a stranger to the new cluster.
+func ClusterUID(job string, attempt int) string {
+	if attempt <= 1 {
+		return job
+	}
+	return job + "." + strconv.Itoa(attempt)
+}
+
+// WirePlan is a plan as contracts write it.
+func WirePlan(p chunkdist.Plan) contracts.Plan {
+	w := contracts.Plan{
+		Cluster: p.Cluster, UID: p.UID, Masters: p.Masters, Replicas: p.Replicas,
+		Nodes:   make([]contracts.Node, len(p.Nodes)),
+		Hosts:   make([]contracts.HostLoad, len(p.Hosts)),
+		Risk:    contracts.Risk{OneHost: contracts.Loss(p.Risk.OneHost), TwoHosts: contracts.Loss(p.Risk.TwoHosts)},
+		Relaxed: slices.Clone(p.Relaxed),
+	}
+	for i, n := range p.Nodes {
+		w.Nodes[i] = contracts.Node{
+			Index: n.Index, ID: n.ID, Host: n.Host, Domain: n.Domain, Agent: n.Agent, Port: n.Port, BusPort: n.BusPort,
+			Role: string(n.Role), Master: n.Master, Epoch: n.Epoch, Slots: n.Slots,
+		}
+	}
+	for i, h := range p.Hosts {
+		w.Hosts[i] = contracts.HostLoad(h)
+	}
+	if b := p.Balance; b != nil {
+		w.Balance = &contracts.Balance{Nodes: contracts.Spread(b.Nodes), Masters: contracts.Spread(b.Masters), Links: contracts.Spread(b.Links)}
+	}
+	return w
+}
+
+// PlanOf is the inverse of WirePlan.
+func PlanOf(w contracts.Plan) chunkdist.Plan {
+	p := chunkdist.Plan{
+		Cluster: w.Cluster, UID: w.UID, Masters: w.Masters, Replicas: w.Replicas,
+		Nodes:   make([]chunkdist.Node, len(w.Nodes)),
+		Hosts:   make([]chunkdist.HostLoad, len(w.Hosts)),
+		Risk:    chunkdist.Risk{OneHost: chunkdist.Loss(w.Risk.OneHost), TwoHosts: chunkdist.Loss(w.Risk.TwoHosts)},
+		Relaxed: slices.Clone(w.Relaxed),
+	}
+	for i, n := range w.Nodes {
+		p.Nodes[i] = chunkdist.Node{
+			Index: n.Index, ID: n.ID, Host: n.Host, Domain: n.Domain, Agent: n.Agent, Port: n.Port, BusPort: n.BusPort,
+			Role: chunkdist.Role(n.Role), Master: n.Master, Epoch: n.Epoch, Slots: n.Slots,
+		}
+	}
+	for i, h := range w.Hosts {
+		p.Hosts[i] = chunkdist.HostLoad(h)
+	}
+	if b := w.Balance; b != nil {
+		p.Balance = &chunkdist.Balance{Nodes: chunkdist.Spread(b.Nodes), Masters: chunkdist.Spread(b.Masters), Links: chunkdist.Spread(b.Links)}
+	}
+	return p
+}
