@@ -109,12 +109,15 @@ func (l *Layout) Comparer() *Comparer {
 }
 
 // Compare compares the answer to CLUSTER NODES (or the nodes.conf) of the planned node self
-// with the plan and calls yield for each difference, until yield returns false. Of a node whose
-// role differs, slots and epoch are not compared: they follow from the role. Nothing is
-// allocated as long as nothing differs.
+// with the plan and calls yield for each difference, until yield returns false. If the view is
+// another node's, that is the only difference. Of a node whose role differs, slots and epoch
+// are not compared: they follow from the role. Nothing is allocated as long as nothing differs.
 func (c *Comparer) Compare(view []byte, self int, yield func(Difference) bool) {
+	if other := c.layout.Find(Myself(view)); other != self {
+		yield(Difference{Kind: Identity, Node: other, Line: &Line{}, layout: c.layout})
+		return
+	}
 	clear(c.seen)
-	myself := -1
 	for len(view) > 0 {
 		var raw []byte
 		raw, view = NextLine(view)
@@ -146,15 +149,9 @@ func (c *Comparer) Compare(view []byte, self int, yield func(Difference) bool) {
 			continue
 		}
 		c.seen[i/64] |= 1 << (i % 64)
-		if c.line.Flags&FlagMyself != 0 {
-			myself = i
-		}
 		if !c.compareNode(d, i == self, yield) {
 			return
 		}
-	}
-	if myself != self && !yield(Difference{Kind: Identity, Node: myself, Line: &Line{}, layout: c.layout}) {
-		return
 	}
 	for i := range c.layout.plan.Nodes {
 		if c.seen[i/64]&(1<<(i%64)) == 0 &&

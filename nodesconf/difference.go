@@ -145,3 +145,9 @@ func (k Kind) String() string {
 	}
 	return kindNames[k]
 }
+
+// HasSlotsOf reports whether the node of the difference has exactly the slots that are
+// planned for another one.
+func (d Difference) HasSlotsOf(node int) bool {
+	return sameSlots(d.Line.Slots, d.layout.plan.Nodes[node].Slots)
+}

@@ -57,6 +57,16 @@ func NextLine(text []byte) (line, rest []byte) {
 // IsVars reports whether a line of a nodes.conf holds variables, not a node.
 func IsVars(line []byte) bool { return bytes.HasPrefix(line, []byte("vars ")) }
 
+// Myself finds the ID of the node that printed a view; nil where no line is marked as its own.
+func Myself(view []byte) []byte {
+	i := bytes.Index(view, []byte(" myself"))
+	if i < 0 {
+		return nil
+	}
+	id, _ := cut(view[bytes.LastIndexByte(view[:i], '\n')+1:])
+	return id
+}
+
 // ParseLine parses one node's line into l, all of whose fields it sets, without allocating.
 // It takes what any known server writes; it refuses what none does.
 func ParseLine(line []byte, l *Line) error {

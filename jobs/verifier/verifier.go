@@ -1,0 +1,285 @@
+package verifier
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/nodesconf"
+)
+
+// Options tune a Verifier. The zero value is good.
+type Options struct {
+	// Parallel is how many nodes are asked at once. Default 64.
+	Parallel int
+	// Timeout is the longest time for one exchange with one node, connecting included. Default 5s.
+	Timeout time.Duration
+	// Repair lets Verify send CLUSTER FAILOVER to a planned master that is a healthy replica of
+	// one of its own replicas, if nothing else is wrong in the whole cluster.
+	Repair bool
+	// AgedEpochs accepts config epochs above the planned ones, as long as all nodes agree on
+	// them and no two masters share one: what a cluster has that once failed over and back.
+	// Verify turns it on by itself after a repair.
+	AgedEpochs bool
+	// Dial opens connections. Default: a net.Dialer's DialContext.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Verifier verifies one cluster. Its methods may be called from several goroutines; they take
+// turns. Connections are kept between calls; Close closes them.
+type Verifier struct {
+	plan    chunkdist.Plan
+	dialect nodesconf.Dialect
+	layout  *nodesconf.Layout
+	// replicas are the indexes of each master's planned replicas.
+	replicas [][]int
+	opts     Options
+
+	mu      sync.Mutex // held during an exported call
+	conns   []*conn    // by node; nil where there is none
+	results []result   // by node, what it said last in this call
+	writes  []result   // by node, the last write check of this call
+	epochs  *epochTable
+	aged    bool // config epochs above the planned ones are accepted
+	passes  int
+}
+
+// New prepares the verification of a plan whose servers are of a dialect. The plan must not
+// change afterwards.
+func New(plan chunkdist.Plan, dialect nodesconf.Dialect, o Options) (*Verifier, error) {
+	if len(plan.Nodes) == 0 || dialect == (nodesconf.Dialect{}) {
+		return nil, errors.New("verifier: a plan with nodes and a dialect are needed")
+	}
+	layout, err := nodesconf.NewLayout(plan)
+	if err != nil {
+		return nil, fmt.Errorf("verifier: %w", err)
+	}
+	if o.Parallel <= 0 {
+		o.Parallel = 64
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 5 * time.Second
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	v := &Verifier{
+		plan: plan, dialect: dialect, layout: layout, opts: o, aged: o.AgedEpochs,
+		replicas: make([][]int, len(plan.Nodes)), conns: make([]*conn, len(plan.Nodes)),
+	}
+	for i, n := range plan.Nodes {
+		if n.Role == chunkdist.Replica {
+			v.replicas[*n.Master] = append(v.replicas[*n.Master], i)
+		}
+	}
+	return v, nil
+}
+
+// Close closes the connections.
+func (v *Verifier) Close() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for i := range v.conns {
+		v.drop(i)
+	}
+}
+
+// Quick asks every node once, cheaply, and returns how many say that the cluster is ok and
+// count as planned. The error is ctx's.
+func (v *Verifier) Quick(ctx context.Context) (ready int, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.begin()
+	v.ask(ctx, v.results, v.all(), v.askQuick)
+	return v.good(), calledOff(ctx)
+}
+
+// Pass asks every node once and compares all that it says with the plan, without writing. The
+// error is ctx's, where it was cancelled; a deadline that passes is a report.
+func (v *Verifier) Pass(ctx context.Context) (contracts.Report, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.begin()
+	v.fullPass(ctx)
+	return v.report(passChecks), calledOff(ctx)
+}
+
+// Form waits until every node says that the cluster is ok and counts as planned, or ctx ends.
+// That is necessary for a verified cluster and proves little: a node says so 2 s after its start
+// even if it is alone. progress, if not nil, is told how many of the nodes are that far, never
+// fewer than before. The report has the quick checks only.
+func (v *Verifier) Form(ctx context.Context, progress func(done, total int)) (contracts.Report, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.begin()
+	v.form(ctx, meter(progress))
+	return v.report(quickChecks), calledOff(ctx)
+}
+
+// Verify waits as Form does and then until one pass over all nodes finds nothing that differs
+// from the plan and every master has passed the write check, or until ctx ends. progress, if not nil,
+// is told how many of the nodes are found as planned, never fewer than before. At a deadline the
+// report says what differed last; the error is ctx's, where it was cancelled.
+func (v *Verifier) Verify(ctx context.Context, progress func(done, total int)) (contracts.Report, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.begin()
+	tell := meter(progress)
+	if !v.form(ctx, func(int, int) {}) {
+		return v.report(allChecks), calledOff(ctx)
+	}
+	repairs := newRepairs(v)
+	wait := v.newWait()
+	for ctx.Err() == nil {
+		v.fullPass(ctx)
+		tell(v.good(), len(v.plan.Nodes))
+		if v.bad() == nil && v.write(ctx) {
+			break
+		}
+		if ctx.Err() == nil && v.opts.Repair {
+			repairs.try(ctx)
+		}
+		v.comeRight(ctx, wait, v.askFull, tell)
+	}
+	r := v.report(allChecks)
+	r.Repaired = repairs.done(r.OK)
+	return r, calledOff(ctx)
+}
+
+// form is Form's loop; it reports whether the cluster has formed.
+func (v *Verifier) form(ctx context.Context, tell func(done, total int)) bool {
+	v.ask(ctx, v.results, v.all(), v.askQuick)
+	tell(v.good(), len(v.plan.Nodes))
+	for wait := v.newWait(); v.bad() != nil && ctx.Err() == nil; {
+		v.comeRight(ctx, wait, v.askQuick, tell)
+	}
+	return v.bad() == nil
+}
+
+// comeRight asks the nodes that are not as planned until they are, or for a while. Most of the
+// time it asks only the first of them, which is cheap for the cluster and for us.
+func (v *Verifier) comeRight(ctx context.Context, wait *wait, ask asker, tell func(done, total int)) {
+	const turns = 20
+	for bad := v.bad(); bad != nil && wait.pause(ctx); bad = v.bad() {
+		for range turns {
+			v.ask(ctx, v.results, bad[:1], ask)
+			if v.results[bad[0]].good() || !wait.pause(ctx) {
+				break
+			}
+		}
+		v.ask(ctx, v.results, bad, ask)
+		tell(v.good(), len(v.plan.Nodes))
+		if v.opts.Repair && v.drifted() {
+			return
+		}
+	}
+}
+
+// fullPass asks all nodes everything.
+func (v *Verifier) fullPass(ctx context.Context) {
+	v.epochs = newEpochTable(len(v.plan.Nodes))
+	v.ask(ctx, v.results, v.all(), v.askFull)
+	if ctx.Err() == nil {
+		v.agreeOnEpochs()
+	}
+	v.passes++
+}
+
+// write makes the write check on all masters and reports whether all have passed.
+func (v *Verifier) write(ctx context.Context) bool {
+	masters := v.masters()
+	v.ask(ctx, v.writes, masters, v.askWrite)
+	return !slices.ContainsFunc(masters, func(i int) bool { return !v.writes[i].good() })
+}
+
+// asker asks node i and returns what it found. The Comparer is the calling goroutine's.
+type asker func(ctx context.Context, i int, c *nodesconf.Comparer) result
+
+// ask asks nodes, several at once, and keeps their results. When ctx ends, nodes that have
+// not answered keep the result that they had.
+func (v *Verifier) ask(ctx context.Context, results []result, nodes []int, ask asker) {
+	var (
+		next atomic.Int64
+		wg   sync.WaitGroup
+	)
+	for range min(v.opts.Parallel, len(nodes)) {
+		wg.Go(func() {
+			c := v.layout.Comparer()
+			for ctx.Err() == nil {
+				n := int(next.Add(1)) - 1
+				if n >= len(nodes) {
+					return
+				}
+				i := nodes[n]
+				if r := ask(ctx, i, c); r.answered || ctx.Err() == nil { // else it is the caller's time that is over
+					results[i] = r
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (v *Verifier) begin() {
+	v.results = make([]result, len(v.plan.Nodes))
+	v.writes = make([]result, len(v.plan.Nodes))
+	v.epochs = newEpochTable(len(v.plan.Nodes))
+	v.passes = 0
+}
+
+func (v *Verifier) all() []int {
+	nodes := make([]int, len(v.plan.Nodes))
+	for i := range nodes {
+		nodes[i] = i
+	}
+	return nodes
+}
+
+func (v *Verifier) masters() []int {
+	var nodes []int
+	for i, n := range v.plan.Nodes {
+		if n.Role == chunkdist.Master {
+			nodes = append(nodes, i)
+		}
+	}
+	return nodes
+}
+
+// bad lists the nodes whose last result is not good; nil is none.
+func (v *Verifier) bad() []int {
+	var nodes []int
+	for i := range v.results {
+		if !v.results[i].good() {
+			nodes = append(nodes, i)
+		}
+	}
+	return nodes
+}
+
+func (v *Verifier) good() int { return len(v.results) - len(v.bad()) }
+
+// calledOff is the cause of a ctx that was cancelled; nil where it lives or its deadline passed.
+func calledOff(ctx context.Context) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return fmt.Errorf("verifier: %w", context.Cause(ctx))
+	}
+	return nil
+}
+
+// meter passes on progress that does not go back.
+func meter(progress func(done, total int)) func(done, total int) {
+	most := -1
+	return func(done, total int) {
+		if progress != nil && done > most {
+			most = done
+			progress(done, total)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+package verifier_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/redistest"
+	"github.com/clustersmith/clustersmith/jobs/verifier"
+)
+
+func TestMain(m *testing.M) {
+	// The forker of child processes lives as long as the process, by design.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.init.OnceValue[...].func1.1"),
+		goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.init.func1.1"))
+}
+
+// newVerifier makes a Verifier of a plan whose servers are the installed ones.
+func newVerifier(t *testing.T, plan chunkdist.Plan, o verifier.Options) *verifier.Verifier {
+	t.Helper()
+	v, err := verifier.New(plan, redistest.Installed(t).Dialect, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	return v
+}
+
+// deadline is a context that ends after d or with the test.
+func deadline(t *testing.T, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// verify makes a Verify and fails the test if that cannot be decided.
+func verify(t *testing.T, v *verifier.Verifier, d time.Duration) contracts.Report {
+	t.Helper()
+	report, err := v.Verify(deadline(t, d), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+// mustVerify demands a good report.
+func mustVerify(t *testing.T, v *verifier.Verifier) contracts.Report {
+	t.Helper()
+	report := verify(t, v, time.Minute)
+	if !report.OK {
+		t.Fatalf("not verified: %+v", report)
+	}
+	return report
+}
+
+func TestVerified(t *testing.T) {
+	t.Parallel()
+	for _, shape := range []struct {
+		name                     string
+		masters, replicas, hosts int
+	}{
+		{"3x1", 3, 1, 3}, {"3x0", 3, 0, 3}, {"4x2", 4, 2, 4},
+	} {
+		t.Run(shape.name, func(t *testing.T) {
+			t.Parallel()
+			c := redistest.Boot(t, redistest.Plan(t, shape.masters, shape.replicas, shape.hosts), redistest.Options{})
+			start := time.Now()
+			v := newVerifier(t, c.Plan, verifier.Options{})
+			var steps []int
+			report, err := v.Verify(deadline(t, time.Minute), func(done, total int) {
+				if total != len(c.Plan.Nodes) {
+					t.Errorf("total is %d", total)
+				}
+				steps = append(steps, done)
+			})
+			if err != nil || !report.OK {
+				t.Fatalf("%v %+v", err, report)
+			}
+			t.Logf("%v %+v %v", time.Since(start), report, steps)
+			for i := range c.Plan.Nodes {
+				if n := c.Do(i, "DBSIZE"); n != int64(0) {
+					t.Errorf("node %d has %v keys after the verification", i, n)
+				}
+			}
+			start = time.Now()
+			report = mustVerify(t, v)
+			t.Logf("%v %+v", time.Since(start), report)
+		})
+	}
+}
