@@ -1,0 +1,59 @@
+# Every target installs what it needs; `make help` lists them.
+GO     ?= go
+BIN    := bin
+UNIT   := $(shell $(GO) list ./... 2>/dev/null | grep -v '/integration$$')
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z][a-z/-]*:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+.PHONY: deps
+deps: ## install what is missing: Debian's redis-server, without its service
+	@scripts/install-deps
+
+.PHONY: build
+build: ## build bin/clustersmith and bin/clustersmith-executor
+	@mkdir -p $(BIN)
+	$(GO) build -trimpath -o $(BIN)/ ./cmd/clustersmith ./cmd/clustersmith-executor
+
+.PHONY: demo
+demo: deps build ## one cluster from request to verification and back, on an embedded NATS and Mesos
+	@scripts/demo
+
+.PHONY: dev
+dev: deps build ## the same servers, up until Ctrl-C
+	@exec $(BIN)/clustersmith dev --data work/dev
+
+.PHONY: test
+test: deps build ## all tests: unit, end to end, faults
+	$(GO) test -timeout 540s ./...
+
+.PHONY: unit
+unit: deps ## the fast tests only
+	$(GO) test $(UNIT)
+
+.PHONY: integration
+integration: deps build ## end-to-end and fault tests only; CLUSTERSMITH_TEST_MESOS=http://host:port for a real Mesos
+	$(GO) test -count=1 -timeout 900s ./integration
+
+.PHONY: race
+race: deps ## the unit tests under the race detector
+	$(GO) test -race -short -timeout 900s $(UNIT)
+
+.PHONY: bench
+bench: deps build ## the benchmarks of every package
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: generate
+generate: ## write again what is generated: JSON Schemas, tables in the README
+	$(GO) generate ./...
+
+.PHONY: verify
+verify: ## vet, formatting, generated files and go.mod up to date
+	@scripts/verify
+
+.PHONY: clean
+clean: ## remove what was built and the data of demo and dev
+	rm -rf $(BIN) work
