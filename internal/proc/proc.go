@@ -21,14 +21,18 @@ type request struct {
 
 var forker = sync.OnceValue(func() chan<- request {
 	requests := make(chan request)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread's end would kill the children
-		for r := range requests {
-			r.done <- r.cmd.Start()
-		}
-	}()
+	go fork(requests)
 	return requests
 })
+
+// fork serves requests for as long as the process lives. (A test that looks for leaked
+// goroutines has to leave it out by its name.)
+func fork(requests <-chan request) {
+	runtime.LockOSThread() // never unlocked: the thread's end would kill the children
+	for r := range requests {
+		r.done <- r.cmd.Start()
+	}
+}
 
 // Start starts cmd as exec.Cmd.Start does, with SIGKILL as its parent-death signal.
 func Start(cmd *exec.Cmd) error {

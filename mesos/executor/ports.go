@@ -1,0 +1,138 @@
+package executor
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// portFree reports whether a server could bind a port, as an error that says who has it. It
+// binds without listening, so that nobody can reach the attempt, and with the server's own
+// SO_REUSEADDR, so that connections that linger from a former server do not count.
+func portFree(addr netip.AddrPort) error {
+	family, sockaddr := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(addr.Port())})
+	if ip := addr.Addr(); ip.Is4() {
+		sockaddr.(*unix.SockaddrInet4).Addr = ip.As4()
+	} else {
+		family, sockaddr = unix.AF_INET6, &unix.SockaddrInet6{Port: int(addr.Port()), Addr: ip.As16()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("port %s: socket: %w", addr, err)
+	}
+	defer unix.Close(fd)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return fmt.Errorf("port %s: SO_REUSEADDR: %w", addr, err)
+	}
+	err = unix.Bind(fd, sockaddr)
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("port %s is taken by %s", addr, listenerName(addr))
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("port %s: the address is not this host's", addr)
+	case err != nil:
+		return fmt.Errorf("port %s: bind: %w", addr, err)
+	}
+	return nil
+}
+
+// listening finds the sockets that listen on addresses as a process sees them, by inode. pid
+// "self" is this process.
+func listening(pid string, match func(netip.AddrPort) bool) (inodes []string, err error) {
+	for _, table := range []string{"tcp", "tcp6"} {
+		f, err := os.Open(filepath.Join("/proc", pid, "net", table))
+		if errors.Is(err, os.ErrNotExist) && table == "tcp6" {
+			continue // a host without IPv6
+		}
+		if err != nil {
+			return nil, err
+		}
+		found, err := parseListening(f, match)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.Name(), err)
+		}
+		inodes = append(inodes, found...)
+	}
+	return inodes, nil
+}
+
+// parseListening reads /proc/net/tcp or tcp6. The kernel lists the listening sockets first, so
+// it stops at the first one that does not, however many connections follow.
+func parseListening(r io.Reader, match func(netip.AddrPort) bool) (inodes []string, err error) {
+	const local, state, inode = 1, 3, 9 // fields
+	lines := bufio.NewScanner(r)
+	lines.Scan() // the heading
+	for lines.Scan() {
+		f := strings.Fields(lines.Text())
+		if len(f) <= inode {
+			return nil, fmt.Errorf("line %q has %d fields", lines.Text(), len(f))
+		}
+		if f[state] != "0A" {
+			break
+		}
+		addr, err := parseProcAddr(f[local])
+		if err != nil {
+			return nil, err
+		}
+		if match(addr) {
+			inodes = append(inodes, f[inode])
+		}
+	}
+	return inodes, lines.Err()
+}
+
+// parseProcAddr reads an address as the kernel prints it: words of 32 bits, in the host's
+// byte order, and the port, in hexadecimal digits.
+func parseProcAddr(s string) (netip.AddrPort, error) {
+	host, port, _ := strings.Cut(s, ":")
+	words, err := hex.DecodeString(host)
+	if err != nil || len(words) != 4 && len(words) != 16 {
+		return netip.AddrPort{}, fmt.Errorf("address %q", s)
+	}
+	for w := words; len(w) > 0; w = w[4:] {
+		binary.NativeEndian.PutUint32(w, binary.BigEndian.Uint32(w))
+	}
+	p, err := strconv.ParseUint(port, 16, 16)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("address %q: %w", s, err)
+	}
+	ip, _ := netip.AddrFromSlice(words) // the length is right
+	return netip.AddrPortFrom(ip.Unmap(), uint16(p)), nil
+}
+
+// listenerName names the process that listens on a port, as far as this process may look.
+func listenerName(addr netip.AddrPort) string {
+	const unknown = "another process"
+	inodes, err := listening("self", func(a netip.AddrPort) bool {
+		return a.Port() == addr.Port() && (a.Addr() == addr.Addr() || a.Addr().IsUnspecified())
+	})
+	if err != nil || len(inodes) == 0 {
+		return unknown
+	}
+	links, err := filepath.Glob("/proc/[0-9]*/fd/*")
+	if err != nil {
+		return unknown
+	}
+	for _, link := range links {
+		if to, err := os.Readlink(link); err == nil && to == "socket:["+inodes[0]+"]" {
+			pid := strings.Split(link, "/")[2]
+			name, err := os.ReadFile(filepath.Join("/proc", pid, "comm"))
+			if err != nil {
+				return "process " + pid
+			}
+			return fmt.Sprintf("process %s (%s)", pid, strings.TrimSpace(string(name)))
+		}
+	}
+	return unknown
+}
