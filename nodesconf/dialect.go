@@ -71,14 +71,22 @@ func (d Dialect) BusOffset() int {
 
 // ServerVersion reads what a server's program prints for --version: its flavor and its
 // version as major.minor.patch.
+//
+//	Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0
+//	Valkey server v=8.0.1 …
+//	Server v=7.2.7 …           (Valkey 7.2 does not say its name)
 func ServerVersion(output string) (flavor, version string, err error) {
-	// "Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64 build=ae4d7c971a948f0"
-	name, rest, found := strings.Cut(strings.TrimSpace(output), " server v=")
+	name, rest, found := strings.Cut(strings.TrimSpace(output), "erver v=")
 	version, _, _ = strings.Cut(rest, " ")
-	if !found || name == "" || version == "" {
-		return "", "", fmt.Errorf("%.80q is not the --version of a server of a known kind", output)
+	if found && version != "" {
+		switch name {
+		case "Redis s":
+			return Redis, version, nil
+		case "Valkey s", "S":
+			return Valkey, version, nil
+		}
 	}
-	return strings.ToLower(name), version, nil
+	return "", "", fmt.Errorf("%.80q is not the --version of a server of a known kind", output)
 }
 
 // CheckVersion takes what the server's program prints for --version and refuses another

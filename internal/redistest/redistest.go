@@ -32,6 +32,9 @@ import (
 // patience is how long a server may take to bind, to answer or to end.
 const patience = 30 * time.Second
 
+// grace is how long a server may take to end by SIGTERM.
+const grace = 2 * time.Second
+
 // Options change how a cluster is booted.
 type Options struct {
 	// Server is the server to run; the zero value is the installed redis-server.
@@ -74,13 +77,12 @@ func Boot(t testing.TB, plan chunkdist.Plan, o Options) *Cluster {
 		t.Fatal(err)
 	}
 	for i := range plan.Nodes {
-		dir := c.Dir(i)
 		nodes, err := renderer.AppendNodesConf(nil, i)
 		if err != nil {
 			t.Fatal(err)
 		}
 		conf, err := renderer.RedisConf(i, nodesconf.ServerOptions{
-			Dir: dir, MemoryMB: 256, Persistence: o.Persistence, Config: o.Config,
+			Dir: c.Dir(i), MemoryMB: 256, Persistence: o.Persistence, Config: o.Config,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -88,8 +90,8 @@ func Boot(t testing.TB, plan chunkdist.Plan, o Options) *Cluster {
 		if o.EditFiles != nil {
 			nodes, conf = o.EditFiles(i, nodes, conf)
 		}
-		c.write(dir, "nodes.conf", nodes)
-		c.write(dir, "redis.conf", conf)
+		c.WriteFile(i, "nodes.conf", nodes)
+		c.WriteFile(i, "redis.conf", conf)
 	}
 	skip := make(map[int]bool)
 	for _, i := range o.Skip {
@@ -142,11 +144,11 @@ func (c *Cluster) Kill(nodes ...int) {
 	}
 }
 
-// Restart ends all nodes by SIGTERM, as an executor does, and starts them again at once.
-func (c *Cluster) Restart() {
+// Restart ends all nodes by a signal and starts them again at once.
+func (c *Cluster) Restart(sig syscall.Signal) {
 	c.t.Helper()
 	for i := range c.procs {
-		c.Signal(i, syscall.SIGTERM)
+		c.Signal(i, sig)
 	}
 	for i := range c.procs {
 		c.waitGone(i)
@@ -192,24 +194,25 @@ func (c *Cluster) TryDo(i int, command string, args ...any) (any, error) {
 	return conn.Do(command, args...)
 }
 
-// NodesConf reads the nodes.conf that a node has now.
-func (c *Cluster) NodesConf(i int) []byte {
+// WriteFile writes a file into a node's directory.
+func (c *Cluster) WriteFile(i int, name string, content []byte) {
 	c.t.Helper()
-	b, err := os.ReadFile(filepath.Join(c.Dir(i), "nodes.conf"))
+	if err := os.MkdirAll(c.Dir(i), 0o755); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(c.Dir(i), name), content, 0o644); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// ReadFile reads a file from a node's directory.
+func (c *Cluster) ReadFile(i int, name string) []byte {
+	c.t.Helper()
+	b, err := os.ReadFile(filepath.Join(c.Dir(i), name))
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	return b
-}
-
-func (c *Cluster) write(dir, name string, content []byte) {
-	c.t.Helper()
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		c.t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
-		c.t.Fatal(err)
-	}
 }
 
 func (c *Cluster) launch(i int) {
@@ -255,14 +258,21 @@ func (c *Cluster) waitBound(i int) {
 	}
 }
 
+// waitGone waits until a node has ended. A server that is writing its first append-only file
+// takes no notice of SIGTERM, so it gets SIGKILL in the end.
 func (c *Cluster) waitGone(i int) {
 	c.t.Helper()
 	select {
 	case <-c.procs[i].done:
-		c.procs[i] = nil
-	case <-time.After(patience):
-		c.t.Fatalf("node %d (pid %d) has not ended after %v", i, c.procs[i].cmd.Process.Pid, patience)
+	case <-time.After(grace):
+		c.Signal(i, syscall.SIGKILL)
+		select {
+		case <-c.procs[i].done:
+		case <-time.After(patience):
+			c.t.Fatalf("node %d (pid %d) has not ended after %v", i, c.procs[i].cmd.Process.Pid, patience)
+		}
 	}
+	c.procs[i] = nil
 }
 
 func (c *Cluster) stopAll() {
