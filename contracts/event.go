@@ -193,3 +193,16 @@ type Check struct {
 	Passed int    `json:"passed"`
 	Total  int    `json:"total"`
 }
+
+// The closed lists, in the order of a job's life.
+var (
+	EventTypes = []EventType{EventAccepted, EventProgress, EventVerified, EventFailed, EventCancelled, EventDestroyed}
+	Phases     = []Phase{
+		PhaseAccepted, PhaseWaitingResources, PhasePlanned, PhaseLaunching, PhaseStarting, PhaseForming, PhaseVerifying,
+		PhaseDestroying, PhaseVerified, PhaseFailed, PhaseCancelled, PhaseDestroyed,
+	}
+	Reasons = []Reason{
+		ReasonInvalidRequest, ReasonNameConflict, ReasonInsufficientResources, ReasonLaunchFailed, ReasonStartFailed,
+		ReasonFormingFailed, ReasonVerificationFailed, ReasonDeadlineExceeded, ReasonInternal,
+	}
+)
