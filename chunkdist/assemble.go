@@ -1,27 +1,34 @@
 package chunkdist
 
-// assemble gives every copy of the shards its index, its agent and its ports.
-func assemble(spec Spec, hosts []Host, p *problem, shards []shard) Plan {
-	plan := Plan{Cluster: spec.Cluster, UID: spec.UID, Masters: spec.Masters, Replicas: spec.Replicas}
-	plan.Nodes = make([]Node, len(shards)*(spec.Replicas+1))
+// assemble returns the plan with shards added to it: every copy gets its index, its agent and
+// its ports. Indices go on after those of the nodes that the plan has: the masters' first,
+// then the replicas'. The new masters have no slots yet.
+func assemble(spec Spec, plan Plan, hosts []Host, p *problem, shards []shard) Plan {
+	first := len(plan.Nodes)
+	nodes := make([]Node, first, first+len(shards)*(plan.Replicas+1))
+	copy(nodes, plan.Nodes)
 	free := seatsOf(spec, hosts, p, shards)
-	put := func(n Node, site int) {
+	add := func(n Node, site int) {
 		h := hosts[p.sites[site].host]
 		s := free[site][0]
 		free[site] = free[site][1:]
+		n.Index = len(nodes)
 		n.ID = NodeID(plan.UID, n.Index)
 		n.Host, n.Domain, n.Agent = h.Name, h.domain(), s.agent
 		n.Port, n.BusPort = s.ports.data, s.ports.bus
-		plan.Nodes[n.Index] = n
+		nodes = append(nodes, n)
 	}
-	for m, s := range shards {
-		put(Node{Index: m, Role: Master, Epoch: uint64(m) + 1, Slots: [][2]int{SlotRange(m, len(shards))}}, s[0])
+	for _, s := range shards {
+		add(Node{Role: Master, Epoch: uint64(len(nodes)) + 1}, s[0])
 	}
-	for m, s := range shards {
-		for k, site := range s[1:] {
-			put(Node{Index: len(shards) + m*spec.Replicas + k, Role: Replica, Master: &m, Slots: [][2]int{}}, site)
+	for k, s := range shards {
+		for _, site := range s[1:] {
+			master := first + k
+			add(Node{Role: Replica, Master: &master, Slots: [][2]int{}}, site)
 		}
 	}
+	plan.Nodes = nodes
+	plan.Masters += len(shards)
 	describe(&plan)
 	return plan
 }
@@ -35,11 +42,10 @@ func seatsOf(spec Spec, hosts []Host, p *problem, shards []shard) [][]seat {
 		}
 	}
 	out := make([][]seat, len(p.sites))
-	node, overhead := amountsOf(spec.Node), amountsOf(spec.Overhead)
 	for i, n := range count {
 		if n > 0 {
 			h := hosts[p.sites[i].host]
-			out[i] = roomOf(h, node, overhead, spec.BusOffset, n).seats(h, spec.BusOffset, n)
+			out[i] = roomOf(spec, h, n).seats(h, spec.BusOffset, n)
 		}
 	}
 	return out

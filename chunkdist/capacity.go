@@ -16,8 +16,9 @@ type agentRoom struct {
 
 // roomOf returns the room of a host for at most bound nodes. A node lives on one agent, the
 // overhead is taken once from each agent that holds a node, and a port is used once per host.
-func roomOf(h Host, node, overhead amounts, offset, bound int) room {
+func roomOf(spec Spec, h Host, bound int) room {
 	var r room
+	node, overhead := amountsOf(spec.Node), amountsOf(spec.Overhead)
 	for i, a := range h.Agents {
 		ports := a.Ports
 		for _, other := range h.Agents[:i] {
@@ -26,7 +27,7 @@ func roomOf(h Host, node, overhead amounts, offset, bound int) room {
 			}
 		}
 		n := amountsOf(Resources{a.CPUs, a.MemoryMB}).fits(node, overhead, bound)
-		n = countPairs(ports, offset, n)
+		n = countPairs(ports, spec.BusOffset, n)
 		if n > 0 {
 			r.agents = append(r.agents, agentRoom{i, n, ports})
 			r.nodes += n

@@ -19,118 +19,125 @@ func (p *problem) count(link Link) counts {
 			return c
 		}
 	}
-	masters := p.fill(p.shards, func(s *site) (int, int) { return s.hadMasters, min(s.room, s.masters) },
+	none := make([]int, len(p.sites))
+	masters := p.pour(p.shards, none, func(s *site) pot { return pot{s.hadMasters, min(s.room, s.masters)} },
 		func(g group) int { return g.masters })
 	if p.replicas == 0 {
-		return counts{masters, make([]int, len(p.sites))}
+		return counts{masters, none}
 	}
-	return counts{masters, p.addReplicas(masters)}
-}
-
-func (p *problem) addReplicas(masters []int) []int {
-	limit := make([]int, len(p.groups))
-	for i, g := range p.groups {
-		limit[i] = g.nodes
+	nodes := p.pour(p.shards*p.replicas, masters, func(s *site) pot { return pot{s.hadNodes, s.room} },
+		func(g group) int { return g.nodes })
+	replicas := make([]int, len(p.sites))
+	for i := range replicas {
+		replicas[i] = nodes[i] - masters[i]
 	}
-	have, most := make([]int, len(p.sites)), make([]int, len(p.sites))
-	for i, s := range p.sites {
-		have[i] = s.hadNodes + masters[i]
-		most[i] = s.room - masters[i]
-		limit[s.group] -= masters[i]
-	}
-	return p.level(p.shards*p.replicas, have, most, limit)
+	return counts{masters, replicas}
 }
 
 // countChunks gives every host 0, 1, 2 … units of a master and its share of replicas. It
-// declines where not all units fit or where they leave the hosts further apart than one unit
+// declines where not all units fit, or where they leave hosts further apart than one unit
 // although there was room to be closer.
 func (p *problem) countChunks() (counts, bool) {
 	unit := p.replicas + 1
-	units := p.fill(p.shards, func(s *site) (int, int) {
-		return s.hadNodes / unit, min(s.room/unit, s.masters)
-	}, func(g group) int { return min(g.masters, g.nodes/unit) })
-	replicas := make([]int, len(p.sites))
+	c := counts{replicas: make([]int, len(p.sites))}
+	c.masters = p.pour(p.shards, make([]int, len(p.sites)),
+		func(s *site) pot { return pot{s.hadNodes / unit, min(s.room/unit, s.masters)} },
+		func(g group) int { return min(g.masters, g.nodes/unit) })
 	placed, most := 0, 0
 	nodes := make([]int, len(p.groups))
-	for i, s := range p.sites {
-		placed += units[i]
-		replicas[i] = units[i] * p.replicas
-		nodes[s.group] += units[i] * unit
-		if units[i] > 0 {
-			most = max(most, s.hadNodes+units[i]*unit)
+	for i, n := range c.masters {
+		placed += n
+		c.replicas[i] = n * p.replicas
+		nodes[p.sites[i].group] += n * unit
+		if n > 0 {
+			most = max(most, p.sites[i].hadNodes+n*unit)
 		}
 	}
 	if placed < p.shards {
 		return counts{}, false
 	}
 	for i, s := range p.sites {
-		n := units[i] * unit
+		n := c.masters[i] * unit
 		if n < s.room && nodes[s.group] < p.groups[s.group].nodes && s.hadNodes+n+unit < most {
 			return counts{}, false
 		}
 	}
-	return counts{units, replicas}, true
+	return c, true
 }
 
-// fill places up to n of something, level; of says how much a site has and may get.
-func (p *problem) fill(n int, of func(*site) (have, most int), limit func(group) int) []int {
-	have, most := make([]int, len(p.sites)), make([]int, len(p.sites))
-	for i := range p.sites {
-		have[i], most[i] = of(&p.sites[i])
+// pot is what a site has of something and how much more it can take.
+type pot struct{ have, most int }
+
+// pour adds n of something to what each site got, as level as the limits let it be. Limits
+// that are only wished for are kept first and given up where the rest would not fit.
+func (p *problem) pour(n int, got []int, of func(*site) pot, limit func(group) int) []int {
+	got = slices.Clone(got)
+	if p.wishes != nil {
+		n -= p.level(n, got, of, func(s *site) int { return s.wish }, limits(p.wishes, limit))
 	}
-	limits := make([]int, len(p.groups))
-	for i, g := range p.groups {
-		limits[i] = limit(g)
-	}
-	return p.level(n, have, most, limits)
+	p.level(n, got, of, func(s *site) int { return s.group }, limits(p.groups, limit))
+	return got
 }
 
-// level pours n into the sites as water: always into a site with the least, equals in rank
-// order, no site above most and no group above limit. It returns what each site got; the sum
-// falls short of n only when all are full. Cost: a sort, then one step per unit poured.
-func (p *problem) level(n int, have, most, limit []int) []int {
-	got := make([]int, len(p.sites))
-	waiting := make([]int, 0, len(p.sites)) // sites above the water, lowest first
+func limits(groups []group, limit func(group) int) []int {
+	out := make([]int, len(groups))
+	for i, g := range groups {
+		out[i] = limit(g)
+	}
+	return out
+}
+
+// level pours up to n into the sites as water and returns how much went in: always into a
+// site with the least, equals in rank order, until a site or its group is full. Cost: a
+// sort, then one step for each unit.
+func (p *problem) level(n int, got []int, of func(*site) pot, groupOf func(*site) int, limit []int) (poured int) {
+	height := make([]int, len(p.sites))
+	most := make([]int, len(p.sites))
+	dry := make([]int, 0, len(p.sites)) // sites above the water, lowest first
 	for i := range p.sites {
-		if most[i] > 0 {
-			waiting = append(waiting, i)
+		pot := of(&p.sites[i])
+		height[i], most[i] = pot.have+got[i], pot.most
+		limit[groupOf(&p.sites[i])] -= got[i]
+		if got[i] < most[i] {
+			dry = append(dry, i)
 		}
 	}
-	slices.SortFunc(waiting, func(a, b int) int {
-		if have[a] != have[b] {
-			return have[a] - have[b]
+	slices.SortFunc(dry, func(a, b int) int {
+		if height[a] != height[b] {
+			return height[a] - height[b]
 		}
 		return p.sites[a].rank - p.sites[b].rank
 	})
-	var wet []int // sites that the water has reached, in rank order
-	for water := 0; n > 0 && len(wet)+len(waiting) > 0; water++ {
+	var wet []int // sites at the water's height, in rank order
+	for water := 0; poured < n && len(wet)+len(dry) > 0; water++ {
 		if len(wet) == 0 {
-			water = have[waiting[0]]
+			water = height[dry[0]]
 		}
 		reached := 0
-		for reached < len(waiting) && have[waiting[reached]] == water {
+		for reached < len(dry) && height[dry[reached]] == water {
 			reached++
 		}
-		wet = p.mergeByRank(wet, waiting[:reached])
-		waiting = waiting[reached:]
+		wet = p.mergeByRank(wet, dry[:reached])
+		dry = dry[reached:]
 		still := wet[:0]
 		for _, i := range wet {
-			g := p.sites[i].group
-			if n == 0 || limit[g] <= 0 {
+			g := groupOf(&p.sites[i])
+			if poured == n || limit[g] <= 0 {
 				continue
 			}
 			got[i]++
 			limit[g]--
-			n--
+			poured++
 			if got[i] < most[i] {
 				still = append(still, i)
 			}
 		}
 		wet = still
 	}
-	return got
+	return poured
 }
 
+// mergeByRank merges two lists that are in rank order.
 func (p *problem) mergeByRank(a, b []int) []int {
 	if len(b) == 0 {
 		return a

@@ -36,7 +36,7 @@ func (e *Infeasible) Error() string {
 }
 
 func diagnose(spec Spec, hosts []Host) *Infeasible {
-	nodes, _ := newProblem(spec, hosts).most()
+	nodes, _ := newProblem(spec, hosts, survey(spec, hosts, spec.Masters), nil, spec.Masters).most()
 	return &Infeasible{Cluster: spec.Cluster, Masters: spec.Masters, Replicas: spec.Replicas,
 		Need: spec.Masters * (spec.Replicas + 1), Have: nodes, Rule: RuleCapacity}
 }

@@ -23,6 +23,13 @@ func invalid(field, problem string, args ...any) error {
 // maxReplicas only keeps the arithmetic small: no cluster comes near it.
 const maxReplicas = 1000
 
+func validateInput(spec Spec, hosts []Host) error {
+	if err := validateSpec(spec); err != nil {
+		return err
+	}
+	return validateHosts(hosts)
+}
+
 // validateSpec returns an *InvalidInput for the first field that cannot be right.
 func validateSpec(s Spec) error {
 	switch {

@@ -1,6 +1,9 @@
 package chunkdist
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Place returns the plan of a specification on hosts. The same input gives the same plan,
 // whatever the order of the hosts.
@@ -8,26 +11,19 @@ import "slices"
 // The error is an *InvalidInput where a field of the input cannot be right, or an
 // *Infeasible where no plan keeps the rules on these hosts.
 func Place(spec Spec, hosts []Host) (Plan, error) {
-	if err := validateSpec(spec); err != nil {
-		return Plan{}, err
-	}
-	if err := validateHosts(hosts); err != nil {
+	if err := validateInput(spec, hosts); err != nil {
 		return Plan{}, err
 	}
 	hosts = sorted(hosts)
-	p := newProblem(spec, hosts)
-	if !p.feasible() {
-		relaxed, ok := relax(spec)
-		if ok {
-			p = newProblem(relaxed, hosts)
-		}
-		if !ok || !p.feasible() {
-			return Plan{}, diagnose(spec, hosts)
-		}
+	p, ok := solvable(spec, hosts, survey(spec, hosts, spec.Masters), nil, spec.Masters)
+	if !ok {
+		return Plan{}, diagnose(spec, hosts)
 	}
-	p.order()
-	shards := p.link(p.count(spec.Link), spec.Link)
-	plan := assemble(spec, hosts, p, shards)
+	plan := Plan{Cluster: spec.Cluster, UID: spec.UID, Replicas: spec.Replicas}
+	plan = assemble(spec, plan, hosts, p, p.link(p.count(spec.Link), spec.Link))
+	for m := range plan.Masters {
+		plan.Nodes[m].Slots = [][2]int{SlotRange(m, plan.Masters)}
+	}
 	if err := Check(spec, hosts, plan); err != nil {
 		return Plan{}, err
 	}
@@ -41,50 +37,37 @@ func sorted(hosts []Host) []Host {
 	return out
 }
 
-func relax(spec Spec) (Spec, bool) {
-	if spec.DomainRule != Preferred {
-		return spec, false
+// solvable returns the problem under the strictest rule that has a solution: fault domains
+// give way only where they are preferred and cannot be kept. If nothing has a solution the
+// problem is the least strict one.
+func solvable(spec Spec, hosts []Host, rooms []int, had []HostLoad, shards int) (*problem, bool) {
+	rules := []DomainRule{Required}
+	if spec.DomainRule == Preferred {
+		rules = append(rules, relaxed)
 	}
-	spec.DomainRule = relaxedRule
-	return spec, true
+	var p *problem
+	for _, spec.DomainRule = range rules {
+		if p = newProblem(spec, hosts, rooms, had, shards); p.feasible() {
+			return p, true
+		}
+	}
+	return p, false
 }
 
-// relaxedRule keeps hosts apart and nothing else.
-const relaxedRule DomainRule = -1
-
-func (h Host) domain() string {
-	if h.Domain == "" {
-		return h.Name
+// survey returns how many nodes, up to a bound, each host has room for.
+func survey(spec Spec, hosts []Host, bound int) []int {
+	excluded := make(map[string]bool, len(spec.ExcludeHosts))
+	for _, name := range spec.ExcludeHosts {
+		excluded[name] = true
 	}
-	return h.Domain
-}
-
-// newProblem puts a specification and hosts into numbers.
-func newProblem(spec Spec, hosts []Host) *problem {
-	p := &problem{shards: spec.Masters, replicas: spec.Replicas, sites: make([]site, 0, len(hosts))}
-	half := minority(spec.Masters * (spec.Replicas + 1))
-	bound := min(half, spec.Masters)
-	if spec.MaxNodesPerHost > 0 {
-		bound = min(bound, spec.MaxNodesPerHost)
-	}
-	node, overhead := amountsOf(spec.Node), amountsOf(spec.Overhead)
-	groups := make(map[string]int, len(hosts))
+	rooms := make([]int, len(hosts))
 	for i, h := range hosts {
-		name := h.Name
-		if spec.DomainRule != relaxedRule {
-			name = h.domain()
+		if !excluded[h.Name] {
+			rooms[i] = roomOf(spec, h, bound).nodes
 		}
-		g, ok := groups[name]
-		if !ok {
-			g = len(p.groups)
-			groups[name] = g
-			p.groups = append(p.groups, group{name, spec.Masters, minority(spec.Masters)})
-		}
-		s := site{host: i, name: h.Name, group: g, masters: minority(spec.Masters)}
-		if !slices.Contains(spec.ExcludeHosts, h.Name) {
-			s.room = min(bound, roomOf(h, node, overhead, spec.BusOffset, bound).nodes)
-		}
-		p.sites = append(p.sites, s)
 	}
-	return p
+	return rooms
 }
+
+// domain is the fault domain that the host is in: its own where none is given.
+func (h Host) domain() string { return cmp.Or(h.Domain, h.Name) }
