@@ -14,9 +14,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The forker of child processes lives as long as the process, by design.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.init.OnceValue[...].func1.1"),
-		goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.init.func1.1"))
+	// What forks child processes lives as long as the process, by design.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.fork"))
 }
 
 // newVerifier makes a Verifier of a plan whose servers are the installed ones.
