@@ -1,0 +1,220 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+)
+
+// ErrNoSuchAgent and ErrNoSuchExecutor are returned by the faults that name one.
+var (
+	ErrNoSuchAgent    = errors.New("local: no such agent")
+	ErrNoSuchExecutor = errors.New("local: no such executor")
+)
+
+// StopMaster ends the master as SIGKILL would: connections are closed without a last chunk,
+// new ones are refused, and all that it knew is lost.
+func (m *Mesos) StopMaster() { m.stopMaster() }
+
+func (m *Mesos) stopMaster() {
+	m.mu.Lock()
+	ms := m.master
+	m.master = nil
+	m.mu.Unlock()
+	m.srv.kill()
+	if ms == nil {
+		return
+	}
+	ms.loop.pause(false)
+	ms.stop()
+	for _, a := range m.agents {
+		a.loop.post(func() {
+			if a.link != nil && a.link.master == ms {
+				l := a.link
+				l.cut()
+				a.masterLost(l)
+			}
+		})
+	}
+}
+
+// StartMaster starts a stopped master on the same address, as another run with another ID.
+// It answers 404, then 503, then serves; agents register again AgentReregisterDelay later.
+// It returns when the address is taken.
+func (m *Mesos) StartMaster(ctx context.Context) error {
+	if m.leader() != nil {
+		return errors.New("local: the master runs")
+	}
+	if err := m.srv.listen(ctx); err != nil {
+		return err
+	}
+	serving := time.Now().Add(m.cfg.MasterStart)
+	m.srv.serve(unready(serving))
+	m.timers.Go(func() {
+		time.Sleep(2 * m.cfg.MasterStart)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if !m.closed {
+			m.master = newMaster(m.cfg, m.srv, domain(m.cfg.Region, m.cfg.Zone))
+			m.srv.handle(m.master)
+		}
+	})
+	return nil
+}
+
+// CutStreams closes every scheduler's event stream without a last chunk.
+func (m *Mesos) CutStreams(ctx context.Context) error {
+	return m.inMaster(ctx, func(ms *master) {
+		for _, f := range ms.frameworks {
+			if f.stream != nil {
+				f.stream.cut()
+			}
+		}
+	})
+}
+
+// FreezeMaster (on) lets the master neither read nor send a byte, while connections stay
+// open and new ones are accepted: a network that swallows everything. Off lets what has
+// piled up through.
+func (m *Mesos) FreezeMaster(on bool) { m.srv.gate.set(on) }
+
+// StopHeartbeats (on) keeps the master from sending heartbeats; all else goes on.
+func (m *Mesos) StopHeartbeats(ctx context.Context, on bool) error {
+	return m.inMaster(ctx, func(ms *master) { ms.quiet = on })
+}
+
+// RescindOffers takes every outstanding offer back, as a real master does when it likes to.
+// The resources are offered again at the next round.
+func (m *Mesos) RescindOffers(ctx context.Context) error {
+	return m.inMaster(ctx, func(ms *master) {
+		for _, a := range ms.agents {
+			ms.rescindAll(a)
+		}
+	})
+}
+
+func (m *Mesos) inMaster(ctx context.Context, fn func(*master)) error {
+	ms := m.leader()
+	if ms == nil {
+		return errors.New("local: the master does not run")
+	}
+	if !ms.loop.do(ctx, func() { fn(ms) }) {
+		return fmt.Errorf("local: the master did not answer: %w", context.Cause(ctx))
+	}
+	return nil
+}
+
+// agent finds an agent by its ID or, before it has one, by its IP.
+func (m *Mesos) agent(name string) (*agent, error) {
+	for _, a := range m.agents {
+		if a.spec.IP == name || a.srv.address() == name {
+			return a, nil
+		}
+		id := ""
+		a.loop.do(context.Background(), func() { id = a.id })
+		if id == name {
+			return a, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNoSuchAgent, name)
+}
+
+// CrashAgent ends an agent (named by IP, ip:port or ID) as SIGKILL would. Its executors go
+// on running, but for those of frameworks without checkpoint.
+func (m *Mesos) CrashAgent(name string) error {
+	a, err := m.agent(name)
+	if err != nil {
+		return err
+	}
+	a.loop.do(a.ctx, a.crash)
+	a.srv.kill()
+	return nil
+}
+
+// RestartAgent starts a crashed agent, or one that left, on its address. It waits for its
+// executors, then registers; RestartAgent does not wait for that.
+func (m *Mesos) RestartAgent(ctx context.Context, name string) error {
+	a, err := m.agent(name)
+	if err != nil {
+		return err
+	}
+	if err := a.srv.listen(ctx); err != nil {
+		return err
+	}
+	a.srv.serve(a)
+	a.loop.post(a.recover)
+	return nil
+}
+
+// FreezeAgent (on) stops an agent as SIGSTOP would: connections stay open and nothing is
+// answered, but its executors run. Off continues it.
+func (m *Mesos) FreezeAgent(name string, on bool) error {
+	for _, a := range m.agents { // a frozen agent cannot be asked for its ID
+		if a.spec.IP == name || a.srv.address() == name {
+			a.srv.gate.set(on)
+			a.loop.pause(on)
+			if !on {
+				a.loop.post(a.thawed)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s (to freeze, name it by IP)", ErrNoSuchAgent, name)
+}
+
+// LeaveAgent lets an agent leave in good order, as SIGUSR1 does: it unregisters, shuts its
+// executors down and ends. RestartAgent brings it back under a new ID.
+func (m *Mesos) LeaveAgent(ctx context.Context, name string) error {
+	a, err := m.agent(name)
+	if err != nil {
+		return err
+	}
+	a.loop.do(ctx, a.leave)
+	for {
+		busy := 0
+		if !a.loop.do(ctx, func() { busy = len(a.frameworks) }) {
+			return fmt.Errorf("local: agent %s: executors did not end: %w", name, context.Cause(ctx))
+		}
+		if busy == 0 {
+			break
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	a.loop.do(ctx, a.crash)
+	a.srv.kill()
+	a.loop.do(ctx, func() { a.id = "" })
+	return nil
+}
+
+// KillExecutor sends a signal (SIGKILL, SIGSTOP …) to the process of an executor, by
+// framework and executor ID, on whichever agent it runs.
+func (m *Mesos) KillExecutor(framework, executor string, signal syscall.Signal) error {
+	for _, a := range m.agents {
+		for _, e := range a.status().Executors {
+			if e.Framework == framework && e.Executor == executor && e.PID > 0 {
+				if err := syscall.Kill(e.PID, signal); err != nil {
+					return fmt.Errorf("local: signal %v to executor %s: %w", signal, executor, err)
+				}
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%w: %s of framework %s", ErrNoSuchExecutor, executor, framework)
+}
+
+// CutExecutors closes the event streams of an agent's executors; they subscribe again.
+func (m *Mesos) CutExecutors(ctx context.Context, name string) error {
+	a, err := m.agent(name)
+	if err != nil {
+		return err
+	}
+	if !a.cutStreams(ctx) {
+		return fmt.Errorf("local: agent %s did not answer: %w", name, context.Cause(ctx))
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+)
+
+// run is one run of an executor or command: its sandbox, environment and command line.
+type run struct {
+	dir       string
+	container string
+	command   *mesos.CommandInfo
+	env       map[string]string
+	wrapped   bool // a command task: an executable that is missing is its own failure
+}
+
+// newRun collects what the process needs to know; it reads the agent's state, so it must be
+// called in the loop.
+func (a *agent) newRun(e *agentExecutor) *run {
+	framework, id := e.framework.info.ID.Value, e.info.ExecutorID.Value
+	dir := filepath.Join(a.dir, "slaves", a.id, "frameworks", framework, "executors", id, "runs", e.container)
+	address := a.srv.address()
+	checkpoint := "0"
+	if e.framework.info.GetCheckpoint() {
+		checkpoint = "1"
+	}
+	env := map[string]string{
+		"LIBPROCESS_IP":                        a.spec.IP,
+		"LIBPROCESS_PORT":                      "0",
+		"MESOS_AGENT_ENDPOINT":                 address,
+		"MESOS_CHECKPOINT":                     checkpoint,
+		"MESOS_DIRECTORY":                      dir,
+		"MESOS_SANDBOX":                        dir,
+		"MESOS_EXECUTOR_ID":                    id,
+		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": durationString(a.grace(e)),
+		"MESOS_FRAMEWORK_ID":                   framework,
+		"MESOS_HTTP_COMMAND_EXECUTOR":          "0",
+		"MESOS_SLAVE_ID":                       a.id,
+		"MESOS_SLAVE_PID":                      "slave(1)@" + address,
+		"PATH":                                 os.Getenv("PATH"),
+		"PWD":                                  dir,
+	}
+	if checkpoint == "1" {
+		env["MESOS_RECOVERY_TIMEOUT"] = "15mins"
+		env["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = "2secs"
+	}
+	for _, v := range e.info.Command.Environment.GetVariables() {
+		env[v.Name] = v.GetValue()
+	}
+	return &run{dir: dir, container: e.container, command: e.info.Command, env: env, wrapped: e.command != nil}
+}
+
+// start makes the sandbox, fetches the URIs and starts the process. The errors are in the
+// words of Mesos.
+func (r *run) start(ctx context.Context) (*process, error) {
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return nil, fmt.Errorf("Failed to create the sandbox: %w", err)
+	}
+	stdout, err := openOutput(filepath.Join(r.dir, "stdout"))
+	if err != nil {
+		return nil, fmt.Errorf("Failed to create the sandbox: %w", err)
+	}
+	defer closeQuietly(stdout)
+	stderr, err := openOutput(filepath.Join(r.dir, "stderr"))
+	if err != nil {
+		return nil, fmt.Errorf("Failed to create the sandbox: %w", err)
+	}
+	defer closeQuietly(stderr)
+	for _, uri := range r.command.URIs {
+		if err := fetch(ctx, uri, r.dir); err != nil {
+			fmt.Fprintf(stderr, "Failed to fetch '%s': %v\n", uri.Value, err)
+			return nil, fmt.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", r.container)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	p, err := startProcess(r.cmd(stdout, stderr))
+	if err == nil {
+		return p, nil
+	}
+	// Mesos starts a launcher first, which then fails to execute the command: status 1.
+	fmt.Fprintf(stderr, "Failed to execute command: %v\n", err)
+	failing := exec.Command("/bin/false")
+	failing.Dir = r.dir
+	if p, err = startProcess(failing); err != nil {
+		return nil, fmt.Errorf("Failed to start the process: %w", err)
+	}
+	return p, nil
+}
+
+func (r *run) cmd(stdout, stderr *os.File) *exec.Cmd {
+	path, args := r.command.GetValue(), r.command.Arguments
+	if r.command.Shell == nil || *r.command.Shell {
+		path, args = "/bin/sh", []string{"sh", "-c", r.command.GetValue()}
+	}
+	cmd := &exec.Cmd{Path: r.lookup(path), Args: args, Dir: r.dir, Stdout: stdout, Stderr: stderr}
+	if len(args) == 0 {
+		cmd.Args = []string{path}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.env)) {
+		cmd.Env = append(cmd.Env, name+"="+r.env[name])
+	}
+	return cmd
+}
+
+// lookup finds an executable as execvp(3) does, in the PATH of the container.
+func (r *run) lookup(path string) string {
+	if strings.Contains(path, "/") {
+		return path
+	}
+	for _, dir := range filepath.SplitList(r.env["PATH"]) {
+		full := filepath.Join(dir, path)
+		if info, err := os.Stat(full); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
+			return full
+		}
+	}
+	return filepath.Join("/nonexistent", path)
+}
+
+// closeQuietly closes the parent's copy of a file that the child now has.
+func closeQuietly(f *os.File) { _ = f.Close() }

@@ -1,0 +1,81 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// server is one HTTP server on an address that it keeps: it can be killed and started again.
+type server struct {
+	ip   string
+	port int
+	log  *slog.Logger
+	gate gate
+
+	handler  atomic.Pointer[http.Handler]
+	http     *http.Server
+	done     chan struct{}
+	handlers sync.WaitGroup
+	listener net.Listener
+}
+
+// listen takes the address; port 0 becomes a free one, kept for later starts.
+func (s *server) listen(ctx context.Context) error {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp4", net.JoinHostPort(s.ip, strconv.Itoa(s.port)))
+	if err != nil {
+		return fmt.Errorf("local: listen on %s:%d: %w", s.ip, s.port, err)
+	}
+	s.port = l.Addr().(*net.TCPAddr).Port
+	s.listener = l
+	return nil
+}
+
+// serve answers with h in a goroutine of its own until kill.
+func (s *server) serve(h http.Handler) {
+	s.handle(h)
+	srv := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.handlers.Add(1)
+			defer s.handlers.Done()
+			if s.gate.pass(r.Context()) {
+				(*s.handler.Load()).ServeHTTP(w, r)
+			}
+		}),
+		ReadHeaderTimeout: time.Minute,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+	}
+	s.http, s.done = srv, make(chan struct{})
+	go func(l net.Listener, done chan struct{}) {
+		defer close(done)
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("server ended", "address", l.Addr().String(), "error", err)
+		}
+	}(s.listener, s.done)
+}
+
+// handle answers with h from now on.
+func (s *server) handle(h http.Handler) { s.handler.Store(&h) }
+
+// kill closes the listener and every connection at once, as a killed process would, and
+// waits for the handlers: they all end with their request's context.
+func (s *server) kill() {
+	if s.http == nil {
+		return
+	}
+	// Close reports only that the listener was closed before, which changes nothing.
+	_ = s.http.Close()
+	<-s.done
+	s.handlers.Wait()
+	s.http = nil
+}
+
+func (s *server) address() string { return net.JoinHostPort(s.ip, strconv.Itoa(s.port)) }
