@@ -39,7 +39,6 @@ type node struct {
 	state nodeState
 
 	server *server // nil unless a process lives
-	served time.Time
 	// cancel ends the goroutine that starts or pings the present server.
 	cancel   context.CancelCauseFunc
 	timer    *time.Timer // of a restart, or of SIGKILL
@@ -160,7 +159,7 @@ func (r *run) startFailed(n *node, err error) {
 
 // resume lets a bound server run and asks it until it answers.
 func (r *run) resume(n *node) {
-	n.state, n.served = resumed, time.Now()
+	n.state = resumed
 	n.server.resume()
 	ctx, cancel := context.WithCancelCause(r.ctx)
 	n.cancel = cancel
@@ -212,10 +211,9 @@ func (m exited) apply(r *run) {
 		return
 	}
 	var served time.Duration
-	if !n.served.IsZero() {
-		served = time.Since(n.served)
+	if !m.server.began.IsZero() {
+		served = time.Since(m.server.began)
 	}
-	n.served = time.Time{}
 	text := fmt.Sprintf("the server ended (%s): %s", m.server.status, strings.Join(lastLines(m.server.log, 5), "\n"))
 	r.crashed(n, text, served)
 }

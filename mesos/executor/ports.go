@@ -16,11 +16,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// portFree reports whether a server could bind a port, as an error that says who has it. It
-// binds without listening, so that nobody can reach the attempt, and with the server's own
-// SO_REUSEADDR, so that connections that linger from a former server do not count.
+// portFree reports whether a server could bind a port, as an error that says who has it.
 func portFree(addr netip.AddrPort) error {
-	family, sockaddr := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(addr.Port())})
+	err := tryBind(addr)
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("port %s is taken by %s", addr, listenerName(addr))
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("port %s: the address is not this host's", addr)
+	case err != nil:
+		return fmt.Errorf("port %s: %w", addr, err)
+	}
+	return nil
+}
+
+// tryBind binds an address for a moment. It does not listen, so that nobody can reach the
+// attempt, and it sets SO_REUSEADDR as servers do, so that neither lingering connections nor
+// another attempt count: unix.EADDRINUSE means that somebody listens.
+func tryBind(addr netip.AddrPort) error {
+	family, sockaddr := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(addr.Port()), Addr: [4]byte{}})
 	if ip := addr.Addr(); ip.Is4() {
 		sockaddr.(*unix.SockaddrInet4).Addr = ip.As4()
 	} else {
@@ -28,29 +42,19 @@ func portFree(addr netip.AddrPort) error {
 	}
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("port %s: socket: %w", addr, err)
+		return fmt.Errorf("socket: %w", err)
 	}
 	defer unix.Close(fd)
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-		return fmt.Errorf("port %s: SO_REUSEADDR: %w", addr, err)
+		return fmt.Errorf("SO_REUSEADDR: %w", err)
 	}
-	err = unix.Bind(fd, sockaddr)
-	switch {
-	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("port %s is taken by %s", addr, listenerName(addr))
-	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return fmt.Errorf("port %s: the address is not this host's", addr)
-	case err != nil:
-		return fmt.Errorf("port %s: bind: %w", addr, err)
-	}
-	return nil
+	return unix.Bind(fd, sockaddr)
 }
 
-// listening finds the sockets that listen on addresses as a process sees them, by inode. pid
-// "self" is this process.
-func listening(pid string, match func(netip.AddrPort) bool) (inodes []string, err error) {
+// listening finds the sockets that listen on addresses, by inode.
+func listening(match func(netip.AddrPort) bool) (inodes []string, err error) {
 	for _, table := range []string{"tcp", "tcp6"} {
-		f, err := os.Open(filepath.Join("/proc", pid, "net", table))
+		f, err := os.Open(filepath.Join("/proc/self/net", table))
 		if errors.Is(err, os.ErrNotExist) && table == "tcp6" {
 			continue // a host without IPv6
 		}
@@ -114,7 +118,7 @@ func parseProcAddr(s string) (netip.AddrPort, error) {
 // listenerName names the process that listens on a port, as far as this process may look.
 func listenerName(addr netip.AddrPort) string {
 	const unknown = "another process"
-	inodes, err := listening("self", func(a netip.AddrPort) bool {
+	inodes, err := listening(func(a netip.AddrPort) bool {
 		return a.Port() == addr.Port() && (a.Addr() == addr.Addr() || a.Addr().IsUnspecified())
 	})
 	if err != nil || len(inodes) == 0 {

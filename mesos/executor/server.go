@@ -8,7 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -20,18 +21,25 @@ import (
 // errExited means that a server ended before its ports were bound.
 var errExited = errors.New("ended before it was bound")
 
-// server is one run of a node's redis-server, from bound ports to the end of its process.
+// server is one run of a node's redis-server, from bound ports to the end of its process. The
+// process leads a group of its own, which all signals go to: its children, which save its data,
+// end with it.
 type server struct {
-	addr    netip.AddrPort // where it answers
-	log     string         // path of its log
-	process *os.Process
+	addr  netip.AddrPort   // where it answers
+	ports []netip.AddrPort // data port and bus port
+	log   string           // path of its log
+	// began is when its event loop may have begun; zero while it is held.
+	began time.Time
 	// ended is closed when the process is gone; then status says how it ended.
 	ended  chan struct{}
 	status string
+
+	mu  sync.Mutex
+	pid int // 0 once the number may be another's
 }
 
-// startServer starts the node with an index and returns when its ports are bound; the server is
-// then stopped (SIGSTOP) if hold is set. On an error no process is left.
+// startServer starts the node with an index and returns when its ports are bound; if hold is
+// set, it is then stopped until resume. On an error no process is left.
 func (c *cluster) startServer(ctx context.Context, index int, hold bool) (*server, error) {
 	program, err := c.program()
 	if err != nil {
@@ -42,7 +50,6 @@ func (c *cluster) startServer(ctx context.Context, index int, hold bool) (*serve
 	if err != nil {
 		return nil, err
 	}
-	ports := []netip.AddrPort{netip.AddrPortFrom(ip, uint16(node.Port)), netip.AddrPortFrom(ip, uint16(node.BusPort))}
 	if err := c.stage(index, dir); err != nil {
 		return nil, err
 	}
@@ -51,88 +58,142 @@ func (c *cluster) startServer(ctx context.Context, index int, hold bool) (*serve
 		return nil, err
 	}
 	defer lock.Close() // the server has its own reference
-	for _, p := range ports {
+	s := &server{
+		addr:  netip.AddrPortFrom(ip, uint16(node.Port)),
+		log:   filepath.Join(dir, logName),
+		ended: make(chan struct{}),
+	}
+	s.ports = []netip.AddrPort{s.addr, netip.AddrPortFrom(ip, uint16(node.BusPort))}
+	for _, p := range s.ports {
 		if err := portFree(p); err != nil {
 			return nil, err
 		}
 	}
-	s := &server{addr: ports[0], log: filepath.Join(dir, logName), ended: make(chan struct{})}
-	if err := s.start(program, dir, lock); err != nil {
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.awaitBound(ctx, ports); err != nil {
-		s.kill()
-		<-s.ended
-		return nil, err
+	defer log.Close()
+	command := func() *exec.Cmd {
+		cmd := exec.Command(program, filepath.Join(dir, redisConf))
+		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir} // not the agent's secrets
+		cmd.ExtraFiles = []*os.File{lock}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		return cmd
 	}
-	if hold {
-		s.signal(syscall.SIGSTOP)
+	if err := s.start(ctx, command, hold); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-// start starts the process in a group of its own, so that the children that a server forks to
-// save can be ended with it.
-func (s *server) start(program, dir string, lock *os.File) error {
-	out, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
-	if err != nil {
+// start starts the process and waits until its ports are bound.
+func (s *server) start(ctx context.Context, command func() *exec.Cmd, hold bool) error {
+	running := false
+	if hold {
+		cmd, unhook := command(), func() bool { return true }
+		err := proc.StartHeld(cmd, s.isBound, func(ended <-chan struct{}) {
+			running = true
+			s.watch(cmd, ended)
+			unhook = context.AfterFunc(ctx, s.kill)
+		})
+		unhook()
+		if err == nil {
+			return s.checkBound(ctx)
+		}
+	}
+	if !running {
+		cmd := command()
+		if err := proc.Start(cmd); err != nil {
+			return fmt.Errorf("start %s: %w", cmd.Path, err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			proc.AwaitEnd(cmd.Process.Pid)
+		}()
+		s.watch(cmd, ended)
+	}
+	s.began = time.Now()
+	if err := s.awaitBound(ctx); err != nil {
 		return err
 	}
-	defer out.Close()
-	cmd := exec.Command(program, filepath.Join(dir, redisConf))
-	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir} // not the agent's secrets
-	cmd.ExtraFiles = []*os.File{lock}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := proc.Start(cmd); err != nil {
-		return fmt.Errorf("start %s: %w", program, err)
+	if hold {
+		s.signal(syscall.SIGSTOP)
 	}
-	s.process = cmd.Process
-	pid := cmd.Process.Pid
+	return nil
+}
+
+// watch sees the process to its end.
+func (s *server) watch(cmd *exec.Cmd, ended <-chan struct{}) {
+	s.pid = cmd.Process.Pid
 	go func() {
 		defer close(s.ended)
-		// While the ended process is not waited for, its group's number cannot be another's.
-		for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
-		}
-		syscall.Kill(-pid, syscall.SIGKILL)
+		<-ended
+		s.kill() // what is left of its group
+		s.mu.Lock()
+		s.pid = 0
+		s.mu.Unlock()
 		if err := cmd.Wait(); cmd.ProcessState == nil {
 			s.status = err.Error()
 		} else {
 			s.status = cmd.ProcessState.String()
 		}
 	}()
-	return nil
 }
 
-// awaitBound waits until the process listens on all ports.
-func (s *server) awaitBound(ctx context.Context, ports []netip.AddrPort) error {
+// isBound reports whether all ports, which were free before, are listened on.
+func (s *server) isBound() bool {
+	return !slices.ContainsFunc(s.ports, func(p netip.AddrPort) bool { return !errors.Is(tryBind(p), unix.EADDRINUSE) })
+}
+
+// awaitBound waits until all ports are bound, by looking again and again.
+func (s *server) awaitBound(ctx context.Context) error {
 	const first, most = 500 * time.Microsecond, 20 * time.Millisecond
-	for wait := first; ; wait = min(wait*5/4, most) {
+	for wait := first; !s.isBound(); wait = min(wait*5/4, most) {
 		select {
 		case <-s.ended:
-			return fmt.Errorf("the server %w (%s): %s", errExited, s.status, lastLine(s.log))
 		case <-ctx.Done():
-			return fmt.Errorf("the server is not bound: %w", context.Cause(ctx))
 		case <-time.After(wait):
+			continue
 		}
-		inodes, err := listening(strconv.Itoa(s.process.Pid), func(a netip.AddrPort) bool {
-			for _, p := range ports {
-				if a == p {
-					return true
-				}
-			}
-			return false
-		})
-		if err == nil && len(inodes) == len(ports) {
-			return nil
-		}
+		break
+	}
+	return s.checkBound(ctx)
+}
+
+// checkBound says why a server that should be bound is not; then its process is gone.
+func (s *server) checkBound(ctx context.Context) error {
+	if ctx.Err() != nil {
+		s.kill()
+		<-s.ended
+		return fmt.Errorf("the server was not bound: %w", context.Cause(ctx))
+	}
+	select {
+	case <-s.ended:
+		return fmt.Errorf("the server %w (%s): %s", errExited, s.status, lastLine(s.log))
+	default:
+		return nil
 	}
 }
 
-// signal sends a signal; to a process that is gone it does nothing.
-func (s *server) signal(sig syscall.Signal) { s.process.Signal(sig) }
+// signal sends a signal to all the server's processes, if any are left.
+func (s *server) signal(sig syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pid != 0 {
+		syscall.Kill(-s.pid, sig) // they may just have ended
+	}
+}
 
-func (s *server) resume() { s.signal(syscall.SIGCONT) }
+// resume lets a held server go on.
+func (s *server) resume() {
+	if s.began.IsZero() {
+		s.began = time.Now()
+	}
+	s.signal(syscall.SIGCONT)
+}
 
 // terminate asks the server to end; a stopped one gets to know when it continues.
 func (s *server) terminate() {
