@@ -1,42 +1,109 @@
 package chunkdist
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Infeasible says why no plan keeps the rules on the hosts given, what each host was short
 // of, and what would be possible.
 type Infeasible struct {
-	Cluster  string
-	Masters  int
-	Replicas int
-	// Need and Have are nodes or masters, as Rule says: what the cluster has and how much
-	// of it the hosts can hold under the rules.
-	Need, Have int
-	// Rule is what stood in the way: RuleCapacity where there is no room, RuleMajority where
-	// the masters are too concentrated, RuleApart or RuleHalf where there are too few hosts.
+	Cluster string
+	// Shards of Replicas+1 copies each were to be placed, on Hosts hosts.
+	Shards, Replicas, Hosts int
+	// Rule is what stood in the way. RuleCapacity: there is no room; RuleExclusion: there is
+	// room, but not where and as much as the request lets it be used; RuleHalf, RuleApart
+	// and RuleMajority: the room is there, but on too few hosts or fault domains.
 	Rule Rule
-	// Shortages says for every host, in address order, what one more node would take.
+	// Need is how many nodes (of RuleMajority: masters) are to be placed; Have how many of
+	// them the hosts can hold under the rules up to Rule.
+	Need, Have int
+	// Shortages says for every host, in address order, what kept it from holding more.
 	Shortages []Shortage
-	// Nearest is the nearest feasible request, in words.
+	// Nearest is the nearest feasible request, in words; empty where none was found.
 	Nearest string
+
+	domains bool // copies are kept apart by fault domain
 }
 
 // Shortage is what one host was short of.
 type Shortage struct {
 	Host string
-	// Dimension is cpus, memory_mb, ports, bus_ports, nodes or the name of a rule.
+	// Dimension is cpus, memory_mb, ports, bus_ports, agents or the name of a Rule.
 	Dimension string
-	// Need is what one more node on this host would take in all, Have what there is.
+	// Need is what one more node or master on this host would have taken in all; Have is
+	// what there is.
 	Need, Have float64
-	// Message is the shortage as a sentence.
+	// Message is the shortage as a sentence without its host.
 	Message string
 }
 
+// Error is one sentence: what is short, by how much, and where one can see it.
 func (e *Infeasible) Error() string {
-	return fmt.Sprintf("cluster %s needs %d nodes, the hosts hold %d", e.Cluster, e.Need, e.Have)
+	var b strings.Builder
+	fmt.Fprintf(&b, "no plan for cluster %s (%s): %s", e.Cluster, shardsInWords(e.Shards, e.Replicas), e.reason())
+	if s, hosts := e.commonest(); hosts > 0 {
+		fmt.Fprintf(&b, "; %d of %s short of %s, such as %s, where %s", hosts, plural(e.Hosts, "host is", "hosts are"), s.Dimension, s.Host, s.Message)
+	}
+	if e.Nearest != "" {
+		fmt.Fprintf(&b, "; possible: %s", e.Nearest)
+	}
+	return b.String()
 }
 
-func diagnose(spec Spec, hosts []Host) *Infeasible {
-	nodes, _ := newProblem(spec, hosts, survey(spec, hosts, spec.Masters), nil, spec.Masters).most()
-	return &Infeasible{Cluster: spec.Cluster, Masters: spec.Masters, Replicas: spec.Replicas,
-		Need: spec.Masters * (spec.Replicas + 1), Have: nodes, Rule: RuleCapacity}
+// reason says which rule stood in the way.
+func (e *Infeasible) reason() string {
+	on := plural(e.Hosts, "host", "hosts")
+	short := fmt.Sprintf("%d of %d nodes, %d short", e.Have, e.Need, e.Need-e.Have)
+	switch e.Rule {
+	case RuleExclusion:
+		return fmt.Sprintf("without the excluded hosts and under max_nodes_per_host there is room for %s, on %s", short, on)
+	case RuleHalf:
+		return fmt.Sprintf("no host may hold half of the nodes, and so %s can hold %s", on, short)
+	case RuleApart:
+		where := "hosts"
+		if e.domains {
+			where = "fault domains"
+		}
+		return fmt.Sprintf("the %d copies of a shard must be in different %s, and so %s can hold %s", e.Replicas+1, where, on, short)
+	case RuleMajority:
+		where := "host"
+		if e.domains {
+			where = "fault domain"
+		}
+		return fmt.Sprintf("no %s may hold half of the masters, and so %s can hold %d of %d masters, %d short",
+			where, on, e.Have, e.Need, e.Need-e.Have)
+	default:
+		return fmt.Sprintf("%s have room for %s", on, short)
+	}
+}
+
+// commonest returns the first shortage of the dimension that most hosts are short of,
+// where that adds to the reason.
+func (e *Infeasible) commonest() (Shortage, int) {
+	if e.Rule != RuleCapacity && e.Rule != RuleExclusion {
+		return Shortage{}, 0
+	}
+	hosts := make(map[string]int)
+	var best Shortage
+	for _, s := range e.Shortages {
+		hosts[s.Dimension]++
+	}
+	for _, s := range e.Shortages {
+		if hosts[s.Dimension] > hosts[best.Dimension] {
+			best = s
+		}
+	}
+	return best, hosts[best.Dimension]
+}
+
+func shardsInWords(masters, replicas int) string {
+	return fmt.Sprintf("%s × %s", plural(masters, "master", "masters"), plural(replicas, "replica", "replicas"))
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }

@@ -15,10 +15,12 @@ func Place(spec Spec, hosts []Host) (Plan, error) {
 		return Plan{}, err
 	}
 	hosts = sorted(hosts)
-	p, ok := solvable(spec, hosts, survey(spec, hosts, spec.Masters), nil, spec.Masters)
+	r := request{spec: spec, hosts: hosts, shards: spec.Masters}
+	p, ok := r.solve()
 	if !ok {
-		return Plan{}, diagnose(spec, hosts)
+		return Plan{}, diagnose(r)
 	}
+	p.order()
 	plan := Plan{Cluster: spec.Cluster, UID: spec.UID, Replicas: spec.Replicas}
 	plan = assemble(spec, plan, hosts, p, p.link(p.count(spec.Link), spec.Link))
 	for m := range plan.Masters {

@@ -1,5 +1,7 @@
 package chunkdist
 
+import "slices"
+
 // portPair is the two ports of a node.
 type portPair struct{ data, bus int }
 
@@ -111,4 +113,8 @@ func overlaps(a, b []PortRange) bool {
 		}
 	}
 	return false
+}
+
+func sortPorts(ports []PortRange) {
+	slices.SortFunc(ports, func(a, b PortRange) int { return a.Begin - b.Begin })
 }

@@ -72,7 +72,6 @@ func newProblem(spec Spec, hosts []Host, rooms []int, had []HostLoad, shards int
 		}
 	}
 	p.group(spec)
-	p.order()
 	return p
 }
 
@@ -89,7 +88,7 @@ func (p *problem) group(spec Spec) {
 				at[name(s)] = g
 				groups = append(groups, group{p.shards, minority(spec.Masters)})
 			}
-			groups[g].masters = max(0, groups[g].masters-s.hadMasters)
+			groups[g].masters -= s.hadMasters
 			*in(s) = g
 		}
 		for g := range groups {
@@ -143,7 +142,8 @@ func (p *problem) feasible() bool {
 	return nodes >= p.shards*(p.replicas+1) && masters >= p.shards
 }
 
-// most returns the most nodes and the most masters that the limits let in.
+// most returns the most nodes and the most masters that the limits let in; -1 masters where
+// there are too many already.
 func (p *problem) most() (nodes, masters int) {
 	perGroup := make([]group, len(p.groups))
 	for _, s := range p.sites {
@@ -151,6 +151,9 @@ func (p *problem) most() (nodes, masters int) {
 		perGroup[s.group].masters += min(s.room, s.masters)
 	}
 	for i, g := range p.groups {
+		if g.masters < 0 {
+			return nodes, -1
+		}
 		nodes += min(g.nodes, perGroup[i].nodes)
 		masters += min(g.masters, perGroup[i].masters)
 	}

@@ -3,6 +3,7 @@ package chunkdist
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Broken is one rule that a plan does not keep.
@@ -160,7 +161,11 @@ func (p Plan) validatePorts(f *findings) {
 }
 
 func (p Plan) validateHosts(f *findings) {
-	for _, h := range loads(p.Nodes) {
+	hosts := loads(p.Nodes)
+	if !slices.Equal(hosts, p.Hosts) {
+		f.add(RuleShape, "the list of hosts does not count the nodes")
+	}
+	for _, h := range hosts {
 		if h.Masters > minority(p.Masters) {
 			f.add(RuleMajority, "%s holds %d of %d masters: its loss leaves no majority", h.Host, h.Masters, p.Masters)
 		}

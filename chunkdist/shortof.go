@@ -1,0 +1,55 @@
+package chunkdist
+
+import "fmt"
+
+// shortOf returns every dimension in which a host with room for so many nodes has too little
+// for one more, on the agent that is closest to it.
+func shortOf(spec Spec, h Host, room int) []Shortage {
+	if len(h.Agents) == 0 {
+		return []Shortage{{h.Name, "agents", 1, 0, "it offers nothing"}}
+	}
+	var best []Shortage
+	for _, a := range roomOf(spec, h, room+1).agents {
+		short := a.shortOf(spec, h)
+		if best == nil || len(short) < len(best) {
+			best = short
+		}
+	}
+	return best
+}
+
+// shortOf says what the agent's next node lacks.
+func (a agentRoom) shortOf(spec Spec, h Host) []Shortage {
+	var out []Shortage
+	node, overhead := amountsOf(spec.Node), amountsOf(spec.Overhead)
+	agent := h.Agents[a.agent]
+	have := amountsOf(Resources{agent.CPUs, agent.MemoryMB})
+	next := a.nodes + 1
+	on := ""
+	if len(h.Agents) > 1 {
+		on = " on agent " + agent.ID
+	}
+	add := func(dimension, unit string, need, have float64) {
+		out = append(out, Shortage{h.Name, dimension, need, have,
+			fmt.Sprintf("%s%s %s %s, %s free", plural(next, "node takes", "nodes take"), on, number3(need), unit, number3(have))})
+	}
+	if need := overhead.cpus + milli(next)*node.cpus; need > have.cpus {
+		add("cpus", "cpus", need.float(), have.cpus.float())
+	}
+	if need := overhead.memory + milli(next)*node.memory; need > have.memory {
+		add("memory_mb", "MB", need.float(), have.memory.float())
+	}
+	switch {
+	case countPorts(a.ports) < 2*next:
+		add("ports", "ports", float64(2*next), float64(countPorts(a.ports)))
+	case countPairs(a.ports, spec.BusOffset, next) < next:
+		pairs := countPairs(a.ports, spec.BusOffset, next)
+		out = append(out, Shortage{h.Name, "bus_ports", float64(next), float64(pairs),
+			fmt.Sprintf("%s%s %d ports that are free together with their bus ports (%+d), there are %d, of %d ports",
+				plural(next, "node takes", "nodes take"), on, next, spec.BusOffset, pairs, countPorts(a.ports))})
+	}
+	return out
+}
+
+// number3 writes a figure with the decimals it has, at most three.
+func number3(x float64) string { return fmt.Sprintf("%g", toMilli(x).float()) }
