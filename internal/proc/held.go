@@ -11,22 +11,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoTrace means that this process may not trace its children, or not on this kernel
-// or processor.
-var ErrNoTrace = errors.New("proc: children cannot be traced here")
+var (
+	// ErrNoTrace means that this process may not trace its children, or not on this kernel or
+	// processor.
+	ErrNoTrace = errors.New("proc: children cannot be traced here")
+	// ErrEnded means that a child ended before it was ready.
+	ErrEnded = errors.New("proc: the child ended before it was ready")
+)
 
 // StartHeld starts cmd as Start does and returns when the child is held: stopped (SIGSTOP) as
 // it makes the first thread, a clone(2) of its main thread, at which ready says yes. SIGCONT lets
 // it go on.
 //
-// It returns as well when the child has ended before, with a nil error: Cmd.Wait tells. After
-// ErrNoTrace the child runs and is not held; after any other error there is no child. A child that is
-// never ready is waited for until it is killed, which onStart gets the chance to arrange: it is
-// called once, when the child has started, with a channel that is closed when the child has ended
-// and Cmd.Wait will not block.
+// A child that is ready without such a thread is held as well, but some milliseconds late. ready
+// is called often and by several goroutines. A child that is never ready is waited for until it
+// ends, ErrEnded. After ErrNoTrace the child runs and is not held; after any other error there is no
+// child.
 //
-// A child that is ready without such a thread is held as well, but some milliseconds late.
-// ready is called often and by several goroutines.
+// When there is one, onStart is called once and before StartHeld waits. The channel that it gets
+// is closed when the child has ended and Cmd.Wait will not block.
 func StartHeld(cmd *exec.Cmd, ready func() bool, onStart func(ended <-chan struct{})) error {
 	prepare(cmd)
 	cmd.SysProcAttr.Ptrace = traceable
@@ -64,13 +67,10 @@ func hold(pid int, ready func() bool) error {
 	err := traceUntil(pid, ready)
 	close(stop)
 	<-stopped // it must not stop the child later
-	switch {
-	case errors.Is(err, errEnded):
-		return nil
-	case err != nil:
+	if err != nil && !errors.Is(err, ErrEnded) {
 		return fmt.Errorf("%w: %w", ErrNoTrace, err)
 	}
-	return nil
+	return err
 }
 
 // stopWhenReady sends SIGSTOP to a child that has become ready out of the tracer's sight.

@@ -14,11 +14,9 @@ import (
 // traceable says that children can be traced on this processor, if the kernel lets us.
 const traceable = true
 
-var errEnded = errors.New("the child has ended")
-
 // traceUntil runs a child, which was started with SysProcAttr.Ptrace by the same thread. When it
 // makes a thread and ready says yes, it leaves the child stopped and untraced. On an error other
-// than errEnded it leaves it running and untraced.
+// than ErrEnded it leaves it running and untraced.
 func traceUntil(pid int, ready func() bool) error {
 	signal, err := awaitStop(pid) // at the end of its execve(2)
 	if err != nil {
@@ -93,7 +91,7 @@ func awaitStop(pid int) (signal int, err error) {
 			return int(info.status), nil
 		case unix.EINTR:
 		case unix.ECHILD:
-			return 0, errEnded
+			return 0, ErrEnded
 		default:
 			return 0, fmt.Errorf("waitid: %w", err)
 		}

@@ -42,14 +42,17 @@ type Config struct {
 	// BarrierTimeout the time from the first LAUNCH until GO.
 	StartTimeout   time.Duration
 	BarrierTimeout time.Duration
+	// WaveSize, where not 0, makes GO release so many nodes at a time, WaveGap apart.
+	WaveSize int
+	WaveGap  time.Duration
 }
 
 // FromEnv reads the configuration from the environment that a Mesos agent gives to its
 // executors. The error names every variable that is missing or wrong.
 //
 // Variables of our own, all optional: CLUSTERSMITH_REDIS_SERVER, CLUSTERSMITH_EXECUTOR_ENCODING
-// (protobuf or json), CLUSTERSMITH_START_TIMEOUT and CLUSTERSMITH_BARRIER_TIMEOUT (as Go writes
-// durations: 30s, 10m).
+// (protobuf or json), CLUSTERSMITH_START_TIMEOUT, CLUSTERSMITH_BARRIER_TIMEOUT (as Go writes
+// durations: 30s, 10m), CLUSTERSMITH_WAVE_SIZE (nodes), CLUSTERSMITH_WAVE_GAP.
 func FromEnv(getenv func(string) string) (Config, error) {
 	e := environment{getenv: getenv}
 	c := Config{
@@ -66,6 +69,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		Server:          getenv("CLUSTERSMITH_REDIS_SERVER"),
 		StartTimeout:    e.duration("CLUSTERSMITH_START_TIMEOUT", 30*time.Second),
 		BarrierTimeout:  e.duration("CLUSTERSMITH_BARRIER_TIMEOUT", 10*time.Minute),
+		WaveSize:        e.count("CLUSTERSMITH_WAVE_SIZE"),
+		WaveGap:         e.duration("CLUSTERSMITH_WAVE_GAP", 100*time.Millisecond),
 	}
 	if _, _, err := net.SplitHostPort(c.AgentEndpoint); c.AgentEndpoint != "" && err != nil {
 		e.refuse("MESOS_AGENT_ENDPOINT", "%q is not host:port", c.AgentEndpoint)
@@ -144,6 +149,18 @@ func (e *environment) duration(name string, absent time.Duration) time.Duration 
 		e.refuse(name, "%q is not a duration such as 30s", v)
 	}
 	return d
+}
+
+func (e *environment) count(name string) int {
+	v := e.getenv(name)
+	if v == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 {
+		e.refuse(name, "%q is not a number", v)
+	}
+	return n
 }
 
 func (e *environment) oneOf(name string, words ...string) string {

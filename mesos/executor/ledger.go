@@ -58,7 +58,7 @@ func (l *ledger) acknowledged(taskID string, uuid []byte) bool {
 	for i := range a.updates {
 		if bytes.Equal(a.updates[i].update.Status.UUID, uuid) {
 			a.updates = append(a.updates[:i], a.updates[i+1:]...)
-			a.taskOpen = false
+			a.task, a.taskOpen = mesos.TaskInfo{}, false
 			return true
 		}
 	}
@@ -119,7 +119,7 @@ func (l *ledger) reopen() {
 	}
 }
 
-// unsent and unacknowledged count updates.
+// pending counts updates.
 func (l *ledger) pending() (unsentUpdates, unacknowledged int) {
 	for _, a := range l.tasks {
 		for _, e := range a.updates {

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -33,10 +34,10 @@ const (
 
 // node is one task and its server. It belongs to the owner goroutine.
 type node struct {
-	task  mesos.TaskInfo
 	id    string
 	index int
 	state nodeState
+	grace time.Duration // of a KILL that says none
 
 	server *server // nil unless a process lives
 	// cancel ends the goroutine that starts or pings the present server.
@@ -58,13 +59,18 @@ func (r *run) launch(task mesos.TaskInfo) {
 		r.log.Warn("launched twice", "task", id)
 		return
 	}
-	n := &node{task: task, id: id}
+	n := &node{id: id, grace: graceOf(task.KillPolicy, defaultKillGrace)}
 	r.nodes[id] = n
 	r.order = append(r.order, n)
+	if e := task.Executor; e != nil && bytes.Equal(e.Data, r.data) {
+		e.Data = r.data // every task brings a copy
+	}
 	r.ledger.launched(task)
 	switch err := r.identify(n); {
 	case err != nil:
 		r.ended(n, mesos.TASK_FAILED, err.Error())
+	case r.barrier.expired:
+		r.ended(n, mesos.TASK_FAILED, r.barrierExpired().Error())
 	case r.ending:
 		r.ended(n, mesos.TASK_KILLED, "the executor is shutting down")
 	default:
@@ -255,13 +261,14 @@ func (r *run) kill(k *mesosexec.Event_Kill) {
 		r.log.Warn("KILL of an unknown task", "task", k.GetTaskID().Value)
 		return
 	}
-	grace := defaultKillGrace
-	for _, p := range []*mesos.KillPolicy{n.task.KillPolicy, k.GetKillPolicy()} {
-		if g := p.GetGracePeriod(); g != nil {
-			grace = time.Duration(g.Nanoseconds)
-		}
+	r.end(n, mesos.TASK_KILLED, "killed on request", graceOf(k.GetKillPolicy(), n.grace))
+}
+
+func graceOf(p *mesos.KillPolicy, absent time.Duration) time.Duration {
+	if g := p.GetGracePeriod(); g != nil {
+		return time.Duration(g.Nanoseconds)
 	}
-	r.end(n, mesos.TASK_KILLED, "killed on request", grace)
+	return absent
 }
 
 // end brings a node to its end; state and text will be its terminal update once no process is

@@ -44,6 +44,7 @@ type run struct {
 
 	cluster    *cluster // nil until the first SUBSCRIBED, or when clusterErr says why
 	clusterErr error
+	data       []byte           // what the cluster was decoded from
 	nodes      map[string]*node // by task ID
 	order      []*node          // as launched
 	barrier    barrier
@@ -186,6 +187,7 @@ func (r *run) shutdown(why string, err error) {
 		return
 	}
 	r.ending, r.endErr = true, err
+	r.idle = stopTimer(r.idle)
 	r.log.Info("shutting down", "why", why)
 	grace := r.cfg.ShutdownGrace * 6 / 10 // the rest is for telling, and for ending ourselves
 	for _, n := range r.order {

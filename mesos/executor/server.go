@@ -30,6 +30,8 @@ type server struct {
 	log   string           // path of its log
 	// began is when its event loop may have begun; zero while it is held.
 	began time.Time
+	// watched: there is, or was, a process.
+	watched bool
 	// ended is closed when the process is gone; then status says how it ended.
 	ended  chan struct{}
 	status string
@@ -41,7 +43,7 @@ type server struct {
 // startServer starts the node with an index and returns when its ports are bound; if hold is
 // set, it is then stopped until resume. On an error no process is left.
 func (c *cluster) startServer(ctx context.Context, index int, hold bool) (*server, error) {
-	program, err := c.program()
+	program, err := c.program.wait(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +55,7 @@ func (c *cluster) startServer(ctx context.Context, index int, hold bool) (*serve
 	if err := c.stage(index, dir); err != nil {
 		return nil, err
 	}
-	lock, err := lockDir(dir)
+	lock, err := lockDir(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -82,28 +84,17 @@ func (c *cluster) startServer(ctx context.Context, index int, hold bool) (*serve
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		return cmd
 	}
-	if err := s.start(ctx, command, hold); err != nil {
-		return nil, err
-	}
-	return s, nil
+	return s, s.start(ctx, command, hold)
 }
 
-// start starts the process and waits until its ports are bound.
+// start starts the process and waits until its ports are bound. On an error no process is left.
 func (s *server) start(ctx context.Context, command func() *exec.Cmd, hold bool) error {
-	running := false
 	if hold {
-		cmd, unhook := command(), func() bool { return true }
-		err := proc.StartHeld(cmd, s.isBound, func(ended <-chan struct{}) {
-			running = true
-			s.watch(cmd, ended)
-			unhook = context.AfterFunc(ctx, s.kill)
-		})
-		unhook()
-		if err == nil {
-			return s.checkBound(ctx)
+		if held, err := s.startHeld(ctx, command()); held || err != nil {
+			return err
 		}
 	}
-	if !running {
+	if !s.watched {
 		cmd := command()
 		if err := proc.Start(cmd); err != nil {
 			return fmt.Errorf("start %s: %w", cmd.Path, err)
@@ -115,19 +106,37 @@ func (s *server) start(ctx context.Context, command func() *exec.Cmd, hold bool)
 		}()
 		s.watch(cmd, ended)
 	}
-	s.began = time.Now()
 	if err := s.awaitBound(ctx); err != nil {
 		return err
 	}
 	if hold {
-		s.signal(syscall.SIGSTOP)
+		s.signal(syscall.SIGSTOP) // second best: its event loop has most likely begun
 	}
 	return nil
 }
 
+// startHeld starts the process such that it is bound and its event loop has not begun. false
+// without an error means that this cannot be had here; the process may run nevertheless.
+func (s *server) startHeld(ctx context.Context, cmd *exec.Cmd) (held bool, err error) {
+	unhook := func() bool { return true }
+	err = proc.StartHeld(cmd, s.isBound, func(ended <-chan struct{}) {
+		s.watch(cmd, ended)
+		unhook = context.AfterFunc(ctx, s.kill)
+	})
+	inTime := unhook()
+	switch {
+	case !inTime || errors.Is(err, proc.ErrEnded):
+		return false, s.endedEarly(ctx)
+	case err != nil:
+		return false, nil
+	}
+	s.began = time.Time{}
+	return true, nil
+}
+
 // watch sees the process to its end.
 func (s *server) watch(cmd *exec.Cmd, ended <-chan struct{}) {
-	s.pid = cmd.Process.Pid
+	s.watched, s.pid, s.began = true, cmd.Process.Pid, time.Now()
 	go func() {
 		defer close(s.ended)
 		<-ended
@@ -154,28 +163,23 @@ func (s *server) awaitBound(ctx context.Context) error {
 	for wait := first; !s.isBound(); wait = min(wait*5/4, most) {
 		select {
 		case <-s.ended:
+			return s.endedEarly(ctx)
 		case <-ctx.Done():
+			s.kill()
+			return s.endedEarly(ctx)
 		case <-time.After(wait):
-			continue
 		}
-		break
 	}
-	return s.checkBound(ctx)
+	return nil
 }
 
-// checkBound says why a server that should be bound is not; then its process is gone.
-func (s *server) checkBound(ctx context.Context) error {
+// endedEarly waits for the end of a process that is not to be bound any more, and says why.
+func (s *server) endedEarly(ctx context.Context) error {
+	<-s.ended
 	if ctx.Err() != nil {
-		s.kill()
-		<-s.ended
 		return fmt.Errorf("the server was not bound: %w", context.Cause(ctx))
 	}
-	select {
-	case <-s.ended:
-		return fmt.Errorf("the server %w (%s): %s", errExited, s.status, lastLine(s.log))
-	default:
-		return nil
-	}
+	return fmt.Errorf("the server %w (%s): %s", errExited, s.status, lastLine(s.log))
 }
 
 // signal sends a signal to all the server's processes, if any are left.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"time"
 
@@ -99,17 +98,17 @@ func (r *run) subscribed(s *mesosexec.Event_Subscribed) {
 	if r.cluster != nil || r.clusterErr != nil || s == nil {
 		return
 	}
-	r.cluster, r.clusterErr = newCluster(s.ExecutorInfo.Data, r.cfg.Sandbox, r.cfg.Server)
+	r.data = s.ExecutorInfo.Data
+	r.cluster, r.clusterErr = newCluster(r.data, r.cfg.Sandbox, r.cfg.Server)
 	if r.clusterErr != nil {
 		r.log.Error("the executor's data is no cluster", "err", r.clusterErr)
 		return
 	}
 	b := r.cluster.bundle
 	r.log = r.log.With("cluster", b.Plan.Cluster, "job", b.Job, "attempt", b.Attempt)
-	// The first LAUNCH follows at once and needs it.
 	program := r.cluster.program
-	r.spawn(func(context.Context) message {
-		program() // whoever needs it gets the error
+	r.spawn(func(ctx context.Context) message {
+		program.find(ctx) // the first LAUNCH follows at once and needs it
 		return nil
 	})
 }
@@ -138,8 +137,6 @@ func (m streamEnded) apply(r *run) {
 		return
 	case errors.As(m.err, &no) && no.final():
 		r.shutdown("the agent refuses the executor", fmt.Errorf("executor: %w", m.err))
-		return
-	case errors.Is(m.err, io.EOF) && r.ending:
 		return
 	}
 	r.after(backoff(s.attempts, r.cfg.BackoffMax), resubscribe{m.generation})

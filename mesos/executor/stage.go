@@ -1,10 +1,12 @@
 package executor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,22 +53,34 @@ func replaceFile(path string, content []byte) error {
 	return os.Rename(path+".new", path)
 }
 
+// lockPatience is how long the last process of a killed server may take to be gone.
+const lockPatience = 2 * time.Second
+
 // lockDir takes the lock of a node's directory. The server inherits the file, so that the lock
 // ends with its last process and not with the executor: who gets it knows that nothing of a
 // former server lives. (The server's own lock, on nodes.conf, is lost when it replaces that file,
 // which it does from Redis 7.2 on.)
-func lockDir(dir string) (*os.File, error) {
+func lockDir(ctx context.Context, dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if err != nil {
-		f.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("a former server still lives in %s: %s is locked", dir, lockName)
+	for patience := lockPatience; ; patience -= 10 * time.Millisecond {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return f, nil
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			err = fmt.Errorf("lock %s: %w", dir, err)
+		case patience <= 0:
+			err = fmt.Errorf("a former server still lives in %s: its file %s is locked", dir, lockName)
+		case ctx.Err() != nil:
+			err = context.Cause(ctx)
+		default:
+			time.Sleep(10 * time.Millisecond)
+			continue
 		}
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
+		f.Close()
+		return nil, err
 	}
-	return f, nil
 }
