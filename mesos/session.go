@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 )
@@ -241,4 +242,11 @@ func (s *Session) now() (*subscription, uint64, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.current, s.generation, s.changed
+}
+
+// sandbox is where Mesos' web interface shows an executor's sandbox.
+func (s *Session) sandbox(agent, executor string) string {
+	base := s.client.target()
+	return fmt.Sprintf("%s/#/agents/%s/frameworks/%s/executors/%s/browse",
+		strings.TrimSuffix(base.String(), "/"), agent, s.FrameworkID(), executor)
 }

@@ -136,6 +136,7 @@ func (s *subscription) next() (*scheduler.Event, error) {
 		err = cause // why it was killed says more than the broken read
 	}
 	s.err = err
+	s.kill(err)
 	s.close()
 	return nil, err
 }

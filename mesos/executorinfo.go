@@ -1,0 +1,78 @@
+package mesos
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"path"
+	"slices"
+	"time"
+
+	v1 "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/clustersmith/clustersmith/mesos/bundle"
+)
+
+// fetchedName is what an executor that is fetched is called in its sandbox.
+const fetchedName = "clustersmith-executor"
+
+// Executor says how agents start the executor.
+type Executor struct {
+	// Command is an absolute path on the agents, or an http(s) URI that the agent's fetcher
+	// loads into the sandbox.
+	Command string
+	// Env is added to the executor's environment.
+	Env map[string]string
+	// ShutdownGrace is how long the executor has to end its nodes before the agent kills
+	// it; 0 means the agent's default (5s).
+	ShutdownGrace time.Duration
+}
+
+// executor is the ExecutorInfo that all tasks share, but for its resources.
+func (o Order) executor() (*v1.ExecutorInfo, error) {
+	command, err := o.Executor.command()
+	if err != nil {
+		return nil, err
+	}
+	data, err := bundle.Encode(o.Bundle)
+	if err != nil {
+		return nil, err
+	}
+	cluster := o.Bundle.Plan.Cluster
+	name := "clustersmith " + cluster
+	info := &v1.ExecutorInfo{
+		Type:        v1.ExecutorInfo_CUSTOM,
+		ExecutorID:  v1.ExecutorID{Value: bundle.ExecutorID(cluster)},
+		FrameworkID: &v1.FrameworkID{Value: o.Framework},
+		Name:        &name,
+		Command:     command,
+		Data:        data,
+	}
+	if grace := o.Executor.ShutdownGrace; grace > 0 {
+		info.ShutdownGracePeriod = &v1.DurationInfo{Nanoseconds: grace.Nanoseconds()}
+	}
+	return info, nil
+}
+
+// command runs the executor itself, without a shell.
+func (e Executor) command() (*v1.CommandInfo, error) {
+	shell := false
+	info := &v1.CommandInfo{Shell: &shell}
+	value := e.Command
+	if uri, err := url.Parse(e.Command); err == nil && (uri.Scheme == "http" || uri.Scheme == "https") && uri.Host != "" {
+		executable, extract, name := true, false, fetchedName
+		info.URIs = []v1.CommandInfo_URI{{Value: e.Command, Executable: &executable, Extract: &extract, OutputFile: &name}}
+		value = "./" + fetchedName
+	} else if !path.IsAbs(e.Command) {
+		return nil, fmt.Errorf("mesos: executor %q is neither an absolute path nor an http(s) URI", e.Command)
+	}
+	info.Value, info.Arguments = &value, []string{value}
+	if len(e.Env) > 0 {
+		info.Environment = &v1.Environment{}
+		for _, name := range slices.Sorted(maps.Keys(e.Env)) { // equal orders, equal bytes
+			value := e.Env[name]
+			info.Environment.Variables = append(info.Environment.Variables, v1.Environment_Variable{Name: name, Value: &value})
+		}
+	}
+	return info, nil
+}

@@ -1,0 +1,369 @@
+package mesos
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A master that starts refuses connections, then has no such path, then has not recovered,
+// then is busy; the session waits for it.
+func TestSubscribeWaitsForAStartingMaster(t *testing.T) {
+	t.Parallel()
+	dead := newScripted(t, JSON, answer(500, ""))
+	dead.Close() // refuses connections from now on
+	m := newScripted(t, JSON, answer(404, "404 Not Found."), answer(503, "Master has not finished recovery"),
+		answer(429, ""), answer(500, "strange"), stream(abort), stream(nil, heartbeatEvent),
+		stream(open, subscribed(15)))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, dead.URL, m.URL)), Framework{ID: "f-1"})
+	if n := len(m.calls()); n != 7 {
+		t.Errorf("%d SUBSCRIBEs, want 7", n)
+	}
+	if s.FrameworkID() != "f-1" {
+		t.Errorf("framework %q", s.FrameworkID())
+	}
+}
+
+func TestSubscribeGivesUpWithTheReason(t *testing.T) {
+	t.Parallel()
+	m := newScripted(t, JSON, answer(503, "No leader elected"))
+	ctx, cancel := context.WithTimeout(testContext(t), 50*time.Millisecond)
+	defer cancel()
+	_, err := newTestClient(t, testConfig(t, m.URL)).Subscribe(ctx, Framework{Name: "n"})
+	var refused *HTTPError
+	if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &refused) || refused.Text != "No leader elected" {
+		t.Errorf("got %v, want the deadline and the last answer's text", err)
+	}
+}
+
+func TestSubscribeTimesOutOnSilence(t *testing.T) {
+	t.Parallel()
+	m := newScripted(t, JSON, stream(open), stream(open, subscribed(15)))
+	config := testConfig(t, m.URL)
+	config.SubscribeTimeout = 50 * time.Millisecond
+	mustSubscribe(t, newTestClient(t, config), Framework{})
+	if n := len(m.calls()); n != 2 {
+		t.Errorf("%d SUBSCRIBEs, want 2", n)
+	}
+}
+
+func TestSubscribeFatal(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		step step
+		want error
+		text string
+	}{
+		"removed":      {stream(nil, errorEvent("Framework has been removed")), ErrFrameworkRemoved, "has been removed"},
+		"failed over":  {stream(nil, errorEvent("Framework failed over")), ErrFailedOver, "failed over"},
+		"bad role":     {stream(nil, errorEvent("Role '/x' cannot start with a slash")), ErrInvalidFramework, "cannot start with a slash"},
+		"unauthorized": {answer(401, ""), ErrUnauthorized, "401"},
+		"forbidden":    {answer(403, "not you"), ErrUnauthorized, "not you"},
+		"bad request":  {answer(400, "'framework_id' differs"), ErrInvalidFramework, "'framework_id' differs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newScripted(t, JSON, c.step)
+			_, err := newTestClient(t, testConfig(t, m.URL)).Subscribe(testContext(t), Framework{Name: "n"})
+			if !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.text) {
+				t.Errorf("got %v, want %v with %q", err, c.want, c.text)
+			}
+			if n := len(m.calls()); n != 1 {
+				t.Errorf("%d SUBSCRIBEs, want 1", n)
+			}
+		})
+	}
+}
+
+// The leader is elsewhere: a redirect with and without a scheme is followed with method, body
+// and credentials, and calls go to the leader directly.
+func TestRedirectToTheLeader(t *testing.T) {
+	t.Parallel()
+	leader := newScripted(t, JSON, stream(open, subscribed(15)), answer(202, ""))
+	at, err := url.Parse(leader.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, location := range map[string]string{
+		"scheme-relative": "//" + at.Host + "/master/api/v1/scheduler",
+		"host only":       "//" + at.Host,
+		"full":            leader.URL + "/api/v1/scheduler",
+	} {
+		t.Run(name, func(t *testing.T) {
+			leader := newScripted(t, JSON, stream(open, subscribed(15)), answer(202, ""))
+			location := strings.ReplaceAll(location, at.Host, strings.TrimPrefix(leader.URL, "http://"))
+			other := newScripted(t, JSON, redirect(location))
+			config := testConfig(t, other.URL)
+			config.Principal, config.Secret = "worker", "s3cret"
+			s := mustSubscribe(t, newTestClient(t, config), Framework{})
+			if err := s.Suppress(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(other.calls()); n != 1 {
+				t.Errorf("the other master got %d calls, want 1", n)
+			}
+			calls := leader.calls()
+			if len(calls) != 2 || calls[0].Type != scheduler.Call_SUBSCRIBE || calls[1].Type != scheduler.Call_SUPPRESS {
+				t.Fatalf("the leader got %v", calls)
+			}
+			for i := range calls {
+				r := http.Request{Header: leader.header(i)}
+				if user, secret, ok := r.BasicAuth(); !ok || user != "worker" || secret != "s3cret" {
+					t.Errorf("call %d without credentials", i)
+				}
+			}
+			if leader.header(0).Get(streamIDHeader) != "" || leader.header(1).Get(streamIDHeader) == "" {
+				t.Error("the stream ID belongs on every call but SUBSCRIBE")
+			}
+		})
+	}
+}
+
+func TestRedirectsThatLeadNowhere(t *testing.T) {
+	t.Parallel()
+	for _, location := range []string{"", "/elsewhere", "ftp://h/", "//", ":"} {
+		m := newScripted(t, JSON, redirect(location), stream(open, subscribed(15)))
+		mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+	}
+	loop := newScripted(t, JSON)
+	loop.steps = []step{redirect(loop.URL)}
+	if err := newTestClient(t, testConfig(t, loop.URL)).Ping(testContext(t)); err == nil || !strings.Contains(err.Error(), "redirects") {
+		t.Errorf("a redirect loop: %v", err)
+	}
+}
+
+// A broken stream, a clean end and silence all lead to a new generation; unknown events and
+// heartbeats are no news.
+func TestReconnect(t *testing.T) {
+	t.Parallel()
+	m := newScripted(t, JSON,
+		stream(abort, subscribed(15), heartbeatEvent, rescind("a")),
+		stream(nil, subscribed(15), `{"type":"NEWS"}`, rescind("b")),
+		answer(503, "Master has not finished recovery"),
+		stream(open, subscribed(0.02), rescind("c")), // then silent
+		stream(open, subscribed(15), rescind("d")),
+	)
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+	for i, id := range []string{"a", "b", "c", "d"} {
+		if i > 0 {
+			again := nextEvent[Reconnected](t, s)
+			if again.Generation != uint64(i+1) || again.Cause == nil || again.Master != m.URL {
+				t.Errorf("got %+v, want generation %d of %s", again, i+1, m.URL)
+			}
+			if i == 3 && !strings.Contains(again.Cause.Error(), "silent") {
+				t.Errorf("cause %v, want silence", again.Cause)
+			}
+		}
+		if got := nextEvent[Rescind](t, s); got.Offer.Value != id {
+			t.Errorf("got %v, want %s", got, id)
+		}
+	}
+	for i, call := range m.calls() {
+		want := "f-1"
+		if i == 0 {
+			want = ""
+		}
+		if call.GetFrameworkID().GetValue() != want || call.Subscribe.FrameworkInfo.GetID().GetValue() != want {
+			t.Errorf("SUBSCRIBE %d is for framework %q, want %q", i, call.GetFrameworkID().GetValue(), want)
+		}
+	}
+}
+
+// The watchdog does not run while an event is handled: a slow consumer is not a dead master.
+func TestWatchdogPausesWhileHandling(t *testing.T) {
+	t.Parallel()
+	records := []string{subscribed(0.05), rescind("a"), rescind("b")}
+	m := newScripted(t, JSON, stream(func(r *http.Request) {
+		open(r)
+	}, records...), stream(open, subscribed(15)))
+	config := testConfig(t, m.URL)
+	config.MissedHeartbeats = 10 // 0.5 s
+	s := mustSubscribe(t, newTestClient(t, config), Framework{})
+	time.Sleep(time.Second) // the handling of "a", longer than the limit
+	nextEvent[Rescind](t, s)
+	if got := nextEvent[Rescind](t, s); got.Offer.Value != "b" {
+		t.Errorf("got %v", got)
+	}
+	nextEvent[Reconnected](t, s) // now it is really silent
+}
+
+func TestSessionEndsForGood(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]error{
+		"Framework failed over":      ErrFailedOver,
+		"Framework has been removed": ErrFrameworkRemoved,
+	} {
+		m := newScripted(t, JSON, stream(nil, subscribed(15), errorEvent(text)))
+		s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+		if err := ended(t, s); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
+		}
+		if err := s.Revive(testContext(t)); !errors.Is(err, want) {
+			t.Errorf("a call afterwards: %v, want %v", err, want)
+		}
+		if n := len(m.calls()); n != 1 {
+			t.Errorf("%d calls, want 1: the end is the end", n)
+		}
+	}
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	m := newScripted(t, JSON, stream(func(r *http.Request) { open(r); close(gone) }, subscribed(15), rescind("a")))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+	s.Close()
+	s.Close()
+	if !errors.Is(s.Err(), ErrClosed) {
+		t.Errorf("Err is %v", s.Err())
+	}
+	if _, ok := <-s.Events(); ok {
+		t.Error("an event after Close")
+	}
+	<-gone // the master sees the end of the stream
+}
+
+func TestGuardStopsReconnects(t *testing.T) {
+	t.Parallel()
+	lost := errors.New("the job is another worker's")
+	m := newScripted(t, JSON, stream(nil, subscribed(15)))
+	asked := 0
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{Guard: func(context.Context) error {
+		if asked++; asked > 1 {
+			return lost
+		}
+		return nil
+	}})
+	if err := ended(t, s); !errors.Is(err, lost) {
+		t.Errorf("got %v, want %v", err, lost)
+	}
+	if n := len(m.calls()); n != 1 {
+		t.Errorf("%d SUBSCRIBEs, want 1", n)
+	}
+}
+
+// Which calls are repeated, and when.
+func TestCallRepeats(t *testing.T) {
+	t.Parallel()
+	abortCall := func(http.ResponseWriter, *http.Request, *scheduler.Call) { panic(http.ErrAbortHandler) }
+	busy := answer(503, "busy")
+	ok := answer(202, "")
+	accept := func(ctx context.Context, s *Session) error {
+		return s.Accept(ctx, []v1.OfferID{{Value: "o"}}, nil, 0)
+	}
+	revive := func(ctx context.Context, s *Session) error { return s.Revive(ctx) }
+	for name, c := range map[string]struct {
+		steps  []step
+		call   func(context.Context, *Session) error
+		calls  int
+		failed string
+	}{
+		"idempotent, busy":        {[]step{busy, busy, ok}, revive, 3, ""},
+		"idempotent, answer lost": {[]step{abortCall, ok}, revive, 2, ""},
+		"ACCEPT, busy":            {[]step{busy, ok}, accept, 2, ""},
+		"ACCEPT, answer lost":     {[]step{abortCall, ok}, accept, 1, "EOF"},
+		"refused":                 {[]step{answer(400, "Expecting 'x'"), ok}, revive, 1, "Expecting 'x'"},
+		"busy for ever":           {[]step{busy}, revive, callAttempts, "503: busy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newScripted(t, JSON, append([]step{stream(open, subscribed(15))}, c.steps...)...)
+			s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+			err := c.call(testContext(t), s)
+			if (err == nil) != (c.failed == "") || err != nil && !strings.Contains(err.Error(), c.failed) {
+				t.Errorf("got %v, want %q", err, c.failed)
+			}
+			if n := len(m.calls()) - 1; n != c.calls {
+				t.Errorf("%d calls, want %d", n, c.calls)
+			}
+		})
+	}
+}
+
+// A call that is refused because the stream is not the framework's any more ends the stream
+// too, although that still looks alive. What was asked for holds in the next generation.
+func TestStaleStreamIsNoticedByACall(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []step{
+		answer(403, "Framework is not subscribed"),
+		answer(400, "Framework cannot be found"),
+		answer(400, "The stream ID 'x' included in this request didn't match the stream ID currently associated with framework ID f"),
+	} {
+		m := newScripted(t, JSON, stream(open, subscribed(15)), refusal, stream(open, subscribed(15)), answer(202, ""))
+		s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{Role: "r"})
+		if err := s.Suppress(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		nextEvent[Reconnected](t, s)
+		calls := m.calls()
+		if len(calls) != 4 || len(calls[2].GetSubscribe().GetSuppressedRoles()) != 1 || calls[3].Type != scheduler.Call_SUPPRESS {
+			t.Errorf("got %v, want SUBSCRIBE, SUPPRESS, SUBSCRIBE suppressed, SUPPRESS", calls)
+		}
+	}
+}
+
+func TestSetFailoverTimeout(t *testing.T) {
+	t.Parallel()
+	m := newScripted(t, JSON, stream(open, subscribed(15)))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{FailoverTimeout: time.Minute})
+	if err := s.SetFailoverTimeout(testContext(t), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	nextEvent[Reconnected](t, s)
+	calls := m.calls()
+	if len(calls) != 2 || calls[1].Subscribe.FrameworkInfo.GetFailoverTimeout() != 3600 {
+		t.Errorf("got %v, want a second SUBSCRIBE with 3600 s", calls)
+	}
+}
+
+func TestTeardown(t *testing.T) {
+	t.Parallel()
+	end := make(chan struct{})
+	tornDown := func(w http.ResponseWriter, r *http.Request, c *scheduler.Call) {
+		answer(202, "")(w, r, c)
+		close(end)
+	}
+	m := newScripted(t, JSON, stream(func(*http.Request) { <-end }, subscribed(15)),
+		answer(503, "busy"), tornDown, stream(nil, errorEvent("Framework has been removed")))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+	if err := s.Teardown(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(s.Err(), ErrFrameworkRemoved) {
+		t.Errorf("Err is %v", s.Err())
+	}
+	// What is gone already is gone.
+	c := newTestClient(t, testConfig(t, m.URL))
+	if err := c.Teardown(testContext(t), Framework{ID: "f-1", Name: "n"}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestPing(t *testing.T) {
+	t.Parallel()
+	leader := newScripted(t, JSON, answer(405, "405 Method Not Allowed."))
+	follower := newScripted(t, JSON, redirect("//"+strings.TrimPrefix(leader.URL, "http://")))
+	starting := newScripted(t, JSON, answer(503, ""))
+	for _, c := range []struct {
+		masters []string
+		ok      bool
+	}{
+		{[]string{leader.URL}, true},
+		{[]string{starting.URL, follower.URL}, true},
+		{[]string{starting.URL}, false},
+	} {
+		if err := newTestClient(t, testConfig(t, c.masters...)).Ping(testContext(t)); (err == nil) != c.ok {
+			t.Errorf("%v: %v", c.masters, err)
+		}
+	}
+}
