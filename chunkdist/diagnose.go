@@ -8,6 +8,17 @@ type request struct {
 	hosts  []Host
 	had    []HostLoad
 	shards int
+	// solves tells whether a variant has a solution, where that is not for solve to say.
+	solves func(request) bool
+}
+
+// feasible reports whether a variant of the request has a solution.
+func (r request) feasible() bool {
+	if r.solves != nil {
+		return r.solves(r)
+	}
+	_, ok := r.solve()
+	return ok
 }
 
 // solve returns the problem, and whether it has a solution.
@@ -23,7 +34,8 @@ func diagnose(r request) *Infeasible {
 		spec.DomainRule = relaxed
 	}
 	nodes := r.shards * (spec.Replicas + 1)
-	e := &Infeasible{Cluster: spec.Cluster, Shards: r.shards, Replicas: spec.Replicas, Hosts: len(r.hosts), Need: nodes}
+	e := &Infeasible{Cluster: spec.Cluster, Request: shardsInWords(r.shards, spec.Replicas), Replicas: spec.Replicas,
+		Hosts: len(r.hosts), Need: nodes}
 	free := spec
 	free.ExcludeHosts = nil
 	p := newProblem(spec, r.hosts, survey(spec, r.hosts, r.shards), r.had, r.shards)
@@ -37,7 +49,7 @@ func diagnose(r request) *Infeasible {
 			e.Shortages = append(e.Shortages, p.shortages(spec, r.hosts[s.host], s)...)
 		}
 	}
-	e.Nearest = nearest(r, e)
+	e.Nearest = nearest(r, e, otherMasters, fewerReplicas, moreHosts, smallerNodes, moreMemory, freerRules)
 	return e
 }
 
@@ -68,7 +80,7 @@ func firstRule(spec Spec, p *problem, free, rooms []int) (Rule, int) {
 			return r.rule, r.have
 		}
 	}
-	return RuleMajority, majority
+	return RuleMajority, max(0, majority)
 }
 
 // shortages says what keeps a site from holding more: its resources, or a rule.

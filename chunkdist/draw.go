@@ -127,7 +127,7 @@ func (l Loss) in(plan Plan) string {
 // and a row for everything that a host was short of.
 func DrawInfeasible(e *Infeasible) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: no plan for %s on %s\n\n", e.Cluster, shardsInWords(e.Shards, e.Replicas), plural(e.Hosts, "host", "hosts"))
+	fmt.Fprintf(&b, "%s: no plan for %s on %s\n\n", e.Cluster, e.Request, plural(e.Hosts, "host", "hosts"))
 	fmt.Fprintf(&b, "because   %s\n", e.reason())
 	if e.Nearest != "" {
 		fmt.Fprintf(&b, "possible  %s\n", e.Nearest)

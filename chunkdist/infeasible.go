@@ -9,8 +9,10 @@ import (
 // of, and what would be possible.
 type Infeasible struct {
 	Cluster string
-	// Shards of Replicas+1 copies each were to be placed, on Hosts hosts.
-	Shards, Replicas, Hosts int
+	// Request is what was to be placed: "3 masters × 1 replica".
+	Request string
+	// Replicas of each master; Hosts is how many were offered.
+	Replicas, Hosts int
 	// Rule is what stood in the way. RuleCapacity: there is no room; RuleExclusion: there is
 	// room, but not where and as much as the request lets it be used; RuleHalf, RuleApart
 	// and RuleMajority: the room is there, but on too few hosts or fault domains.
@@ -41,7 +43,7 @@ type Shortage struct {
 // Error is one sentence: what is short, by how much, and where one can see it.
 func (e *Infeasible) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "no plan for cluster %s (%s): %s", e.Cluster, shardsInWords(e.Shards, e.Replicas), e.reason())
+	fmt.Fprintf(&b, "no plan for cluster %s (%s): %s", e.Cluster, e.Request, e.reason())
 	if s, hosts := e.commonest(); hosts > 0 {
 		fmt.Fprintf(&b, "; %d of %s short of %s, such as %s, where %s", hosts, plural(e.Hosts, "host is", "hosts are"), s.Dimension, s.Host, s.Message)
 	}

@@ -7,24 +7,19 @@ import (
 	"strings"
 )
 
-// nearest returns the smallest changes to a request, one of each kind, that make it feasible:
-// each has been tried. Empty if there are none.
-func nearest(r request, e *Infeasible) string {
+// attempt looks for the smallest change of one kind that makes a request feasible, and
+// returns it in words; empty if there is none.
+type attempt func(request, *Infeasible) string
+
+// nearest returns what the attempts found: every change has been tried.
+func nearest(r request, e *Infeasible, attempts ...attempt) string {
 	var out []string
-	for _, try := range []func(request, *Infeasible) string{
-		otherMasters, fewerReplicas, moreHosts, smallerNodes, moreMemory, freerRules,
-	} {
+	for _, try := range attempts {
 		if s := try(r, e); s != "" {
 			out = append(out, s)
 		}
 	}
 	return strings.Join(out, ", or ")
-}
-
-// feasible reports whether a changed request has a solution.
-func (r request) feasible() bool {
-	_, ok := r.solve()
-	return ok
 }
 
 // otherMasters looks for the nearest number of masters, fewer or more. More can be possible
@@ -114,7 +109,7 @@ func moreHosts(r request, _ *Infeasible) string {
 		}
 		return more.feasible()
 	}
-	most := r.shards * (r.spec.Replicas + 1)
+	most := 4 * r.shards * (r.spec.Replicas + 1)
 	n := 1
 	for ; n < most && !try(n); n *= 2 {
 	}

@@ -145,17 +145,19 @@ func (p *problem) feasible() bool {
 // most returns the most nodes and the most masters that the limits let in; -1 masters where
 // there are too many already.
 func (p *problem) most() (nodes, masters int) {
+	broken := false
 	perGroup := make([]group, len(p.groups))
 	for _, s := range p.sites {
 		perGroup[s.group].nodes += s.room
 		perGroup[s.group].masters += min(s.room, s.masters)
 	}
 	for i, g := range p.groups {
-		if g.masters < 0 {
-			return nodes, -1
-		}
 		nodes += min(g.nodes, perGroup[i].nodes)
 		masters += min(g.masters, perGroup[i].masters)
+		broken = broken || g.masters < 0
+	}
+	if broken {
+		return nodes, -1
 	}
 	return nodes, masters
 }

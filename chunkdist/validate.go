@@ -162,7 +162,7 @@ func (p Plan) validatePorts(f *findings) {
 
 func (p Plan) validateHosts(f *findings) {
 	hosts := loads(p.Nodes)
-	if !slices.Equal(hosts, p.Hosts) {
+	if len(p.Hosts) > 0 && !slices.Equal(hosts, p.Hosts) {
 		f.add(RuleShape, "the list of hosts does not count the nodes")
 	}
 	for _, h := range hosts {
