@@ -29,7 +29,7 @@ func assemble(spec Spec, plan Plan, hosts []Host, p *problem, shards []shard) Pl
 	}
 	plan.Nodes = nodes
 	plan.Masters += len(shards)
-	describe(&plan)
+	describe(&plan, spec.DomainRule)
 	return plan
 }
 

@@ -21,6 +21,9 @@ func (m *moves) diagnose(r request) *Infeasible {
 	if e.Have >= e.Need {
 		// Where only the meeting of master and replica stands in the way, one is too many.
 		e.Rule, e.Have = RuleApart, min(m.flow(nil), e.Need-1)
+		if r.spec.Replicas == 0 {
+			e.Rule = RuleMajority
+		}
 	}
 	e.Nearest = nearest(r, e, moreHosts, smallerNodes, moreMemory, freerRules)
 	return e
@@ -37,7 +40,7 @@ func (m *moves) shortages(spec Spec, h Host, s *site) []Shortage {
 	room := roomOf(spec, h, len(m.nodes)).nodes
 	switch {
 	case slices.Contains(spec.ExcludeHosts, h.Name):
-		return []Shortage{{h.Name, string(RuleExclusion), 1, 0, "it is lost or excluded"}}
+		return []Shortage{{h.Name, string(RuleExclusion), 1, 0, "the request excludes it"}}
 	case room < len(m.nodes) && room <= may:
 		return shortOf(spec, h, room)
 	case may < len(m.nodes):

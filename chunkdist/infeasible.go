@@ -45,7 +45,7 @@ func (e *Infeasible) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "no plan for cluster %s (%s): %s", e.Cluster, e.Request, e.reason())
 	if s, hosts := e.commonest(); hosts > 0 {
-		fmt.Fprintf(&b, "; %d of %s short of %s, such as %s, where %s", hosts, plural(e.Hosts, "host is", "hosts are"), s.Dimension, s.Host, s.Message)
+		fmt.Fprintf(&b, "; short of %s on %d of %s, such as %s, where %s", s.Dimension, hosts, plural(e.Hosts, "host", "hosts"), s.Host, s.Message)
 	}
 	if e.Nearest != "" {
 		fmt.Fprintf(&b, "; possible: %s", e.Nearest)
@@ -55,28 +55,28 @@ func (e *Infeasible) Error() string {
 
 // reason says which rule stood in the way.
 func (e *Infeasible) reason() string {
-	on := plural(e.Hosts, "host", "hosts")
-	short := fmt.Sprintf("%d of %d nodes, %d short", e.Have, e.Need, e.Need-e.Have)
+	on := "on " + plural(e.Hosts, "host", "hosts")
+	short := fmt.Sprintf("%d of %s, %d short", e.Have, plural(e.Need, "node", "nodes"), e.Need-e.Have)
 	switch e.Rule {
 	case RuleExclusion:
-		return fmt.Sprintf("without the excluded hosts and under max_nodes_per_host there is room for %s, on %s", short, on)
+		return fmt.Sprintf("without the excluded hosts and under max_nodes_per_host there is room %s for %s", on, short)
 	case RuleHalf:
-		return fmt.Sprintf("no host may hold half of the nodes, and so %s can hold %s", on, short)
+		return fmt.Sprintf("no host may hold half of the nodes, which leaves room %s for %s", on, short)
 	case RuleApart:
-		where := "hosts"
+		where := "on different hosts"
 		if e.domains {
-			where = "fault domains"
+			where = "in different fault domains"
 		}
-		return fmt.Sprintf("the %d copies of a shard must be in different %s, and so %s can hold %s", e.Replicas+1, where, on, short)
+		return fmt.Sprintf("the %d copies of a shard must be %s, which leaves room %s for %s", e.Replicas+1, where, on, short)
 	case RuleMajority:
 		where := "host"
 		if e.domains {
 			where = "fault domain"
 		}
-		return fmt.Sprintf("no %s may hold half of the masters, and so %s can hold %d of %d masters, %d short",
-			where, on, e.Have, e.Need, e.Need-e.Have)
+		return fmt.Sprintf("no %s may hold half of the masters, which leaves room %s for %d of %s, %d short",
+			where, on, e.Have, plural(e.Need, "master", "masters"), e.Need-e.Have)
 	default:
-		return fmt.Sprintf("%s have room for %s", on, short)
+		return fmt.Sprintf("there is room %s for %s", on, short)
 	}
 }
 

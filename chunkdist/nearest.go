@@ -211,7 +211,7 @@ func freerRules(r request, _ *Infeasible) string {
 		}
 		r.spec.MaxNodesPerHost = max
 	}
-	if r.spec.ExcludeHosts != nil {
+	if len(r.spec.ExcludeHosts) > 0 {
 		if r.spec.ExcludeHosts = nil; r.feasible() {
 			return "no excluded hosts"
 		}

@@ -24,8 +24,8 @@ func Replace(spec Spec, plan Plan, lost []string, hosts []Host) (Plan, error) {
 			stay.Nodes = append(stay.Nodes, n)
 		}
 	}
-	spec.ExcludeHosts = append(slices.Clone(spec.ExcludeHosts), lost...)
-	r := request{spec: spec, hosts: withoutPorts(sorted(hosts), stay.Nodes), had: loads(stay.Nodes), shards: plan.Masters}
+	fresh := slices.DeleteFunc(sorted(hosts), func(h Host) bool { return slices.Contains(lost, h.Name) })
+	r := request{spec: spec, hosts: withoutPorts(fresh, stay.Nodes), had: loads(stay.Nodes), shards: plan.Masters}
 	m := findHomes(r, plan, homeless)
 	if !m.settled() {
 		r.solves = func(r request) bool { return findHomes(r, plan, homeless).settled() }
@@ -177,6 +177,6 @@ func (m *moves) moved(r request, plan Plan) Plan {
 			}
 		}
 	}
-	describe(&plan)
+	describe(&plan, r.spec.DomainRule)
 	return plan
 }

@@ -5,12 +5,17 @@ import (
 	"slices"
 )
 
-// describe fills in what follows from a plan's nodes: Hosts, Risk and Balance.
-func describe(p *Plan) {
+// describe fills in what follows from a plan's nodes: Hosts, Risk, Balance, and Relaxed where
+// the domains are only preferred.
+func describe(p *Plan, rule DomainRule) {
 	p.Hosts = loads(p.Nodes)
 	links := linksOf(p)
 	p.Risk = Risk{OneHost: worstHost(p), TwoHosts: worstPair(p, links)}
 	p.Balance = balanceOf(p.Hosts, links)
+	p.Relaxed = nil
+	if rule != Required {
+		p.Relaxed = relaxations(*p)
+	}
 }
 
 // loads counts the nodes of each host, sorted by address.
