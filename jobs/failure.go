@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/contracts"
 )
 
@@ -49,4 +50,23 @@ func (f *Failure) Outcome() *contracts.Outcome {
 // maxAttempts, and not when less than minLeft of the deadline is left.
 func Retry(r contracts.JobRecord, f *Failure, maxAttempts int, left, minLeft time.Duration) bool {
 	return !f.Final && r.Attempt < maxAttempts && left >= minLeft
+}
+
+// PlanFailure says why the planner found no plan: what was short is a Failure that time may
+// mend, what cannot be placed anywhere is a final one.
+func PlanFailure(err error) *Failure {
+	var short *chunkdist.Infeasible
+	if !errors.As(err, &short) {
+		return &Failure{Reason: contracts.ReasonInternal, Message: err.Error(), Final: true, Err: err}
+	}
+	f := &Failure{
+		Reason: contracts.ReasonInsufficientResources, Message: short.Error(), Err: err,
+		Details: &contracts.Details{Nearest: short.Nearest},
+	}
+	for _, s := range short.Shortages {
+		f.Details.Shortages = append(f.Details.Shortages, contracts.Shortage{
+			Host: s.Host, Dimension: s.Dimension, Need: s.Need, Have: s.Have, Message: s.Message,
+		})
+	}
+	return f
 }

@@ -65,3 +65,21 @@ func PlanOf(w contracts.Plan) chunkdist.Plan {
 	}
 	return p
 }
+
+// SpecOf is what the planner is asked for by a request. What depends on the server and on the
+// executor (BusOffset, Overhead) is the caller's.
+func SpecOf(req contracts.CreateRequest, uid string) chunkdist.Spec {
+	spec := chunkdist.Spec{
+		Cluster: req.Cluster, UID: uid, Masters: req.Masters, Replicas: req.Replicas,
+		Node:            chunkdist.Resources{CPUs: req.Node.CPUs, MemoryMB: float64(req.Node.MemoryMB)},
+		MaxNodesPerHost: req.Placement.MaxNodesPerHost,
+		ExcludeHosts:    slices.Clone(req.Placement.ExcludeHosts),
+	}
+	if req.Placement.FaultDomainRule == "preferred" {
+		spec.DomainRule = chunkdist.Preferred
+	}
+	if req.Placement.Link == "ring" {
+		spec.Link = chunkdist.LinkRing
+	}
+	return spec
+}

@@ -114,3 +114,10 @@ func Cleaned(r *contracts.JobRecord, elapsed time.Duration) {
 		r.Attempt++
 	}
 }
+
+// Past says whether the job has come further than a phase in this attempt: one that was taken
+// over goes through the same waits again, but not through the phases.
+func Past(r contracts.JobRecord, phase contracts.Phase) bool {
+	phases := order[r.Kind]
+	return slices.Index(phases, r.Phase) > slices.Index(phases, phase)
+}

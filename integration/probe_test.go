@@ -1,0 +1,104 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+)
+
+// checkedByRedis lets Redis' own tool judge the cluster.
+func checkedByRedis(t *testing.T, plan contracts.Plan) {
+	t.Helper()
+	n := plan.Nodes[0]
+	out, err := exec.CommandContext(t.Context(), "redis-cli", "--cluster", "check", address(n)).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("All 16384 slots covered")) || bytes.Contains(out, []byte("[ERR]")) {
+		t.Errorf("redis-cli --cluster check: %v\n%s", err, out)
+	}
+	if want := fmt.Sprintf("%d slots", 16384); !bytes.Contains(out, []byte("16384")) {
+		t.Errorf("redis-cli does not speak of %s", want)
+	}
+}
+
+func address(n contracts.Node) string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
+
+// allClosed checks that nothing of a plan listens any more.
+func allClosed(t *testing.T, plan contracts.Plan) {
+	t.Helper()
+	for _, n := range plan.Nodes {
+		for _, port := range []int{n.Port, n.BusPort} {
+			conn, err := net.DialTimeout("tcp", net.JoinHostPort(n.Host, strconv.Itoa(port)), time.Second)
+			if err == nil {
+				conn.Close()
+				t.Errorf("something still listens on %s:%d", n.Host, port)
+			}
+		}
+	}
+}
+
+// noProcessLeft checks that no process has its working directory in the world's sandboxes.
+func (w *world) noProcessLeft() {
+	w.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		left := processesIn(w.dir)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Errorf("processes left behind:\n%s", strings.Join(left, "\n"))
+			return
+		}
+		time.Sleep(20 * time.Millisecond) // the process table tells nobody when one ends
+	}
+}
+
+// processesIn lists the processes that work in a directory or below it.
+func processesIn(dir string) []string {
+	links, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		return []string{err.Error()}
+	}
+	var found []string
+	for _, link := range links {
+		if cwd, err := os.Readlink(link); err == nil && strings.HasPrefix(cwd, dir+"/") {
+			command, err := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))
+			if err == nil {
+				found = append(found, filepath.Base(filepath.Dir(link))+" "+strings.ReplaceAll(string(command), "\x00", " "))
+			}
+		}
+	}
+	return found
+}
+
+// frameworks lists the active frameworks that Mesos shows, by name.
+func (w *world) frameworks() []string {
+	w.t.Helper()
+	resp, err := http.Get(w.masters + "/state")
+	must(w.t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	must(w.t, err)
+	var state struct {
+		Frameworks []struct {
+			Name string `json:"name"`
+		} `json:"frameworks"`
+	}
+	must(w.t, json.Unmarshal(body, &state))
+	var names []string
+	for _, f := range state.Frameworks {
+		names = append(names, f.Name)
+	}
+	return names
+}

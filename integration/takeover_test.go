@@ -1,0 +1,134 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/proc"
+)
+
+// process is a worker as its users start it.
+type process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	kill func()
+}
+
+// process starts `clustersmith worker` with a name of its own.
+func (w *world) process(name string, env ...string) *process {
+	w.t.Helper()
+	cfg := w.config()
+	log, err := os.Create(filepath.Join(w.dir, "worker-"+name+".log"))
+	must(w.t, err)
+	cmd := exec.Command(filepath.Join(binDir, "clustersmith"), "worker")
+	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(),
+		"CLUSTERSMITH_WORKER="+name, "CLUSTERSMITH_NATS_URL="+cfg.NATSURL, "CLUSTERSMITH_MESOS_MASTERS="+w.masters,
+		"CLUSTERSMITH_EXECUTOR="+cfg.Executor, "CLUSTERSMITH_ACK_WAIT="+cfg.AckWait.String(),
+		"CLUSTERSMITH_LEASE_TTL="+cfg.LeaseTTL.String(), "CLUSTERSMITH_CREATE_FAILOVER_TIMEOUT="+cfg.CreateFailover.String())
+	cmd.Env = append(cmd.Env, env...)
+	must(w.t, proc.Start(cmd))
+	p := &process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		cmd.Wait() //nolint:errcheck // most of these processes are killed on purpose
+	}()
+	p.kill = sync.OnceFunc(func() {
+		cmd.Process.Signal(syscall.SIGKILL) //nolint:errcheck // it may have ended by itself
+		<-p.done
+	})
+	w.t.Cleanup(func() {
+		p.kill()
+		log.Close()
+		if w.t.Failed() {
+			text, err := os.ReadFile(log.Name())
+			w.t.Logf("worker %s said (%v):\n%s", name, err, text)
+		}
+	})
+	return p
+}
+
+// The worker that has the job is killed as soon as it has told of a phase; another one, which
+// was there all the time, brings the job to its one end.
+func TestKilledWorkersJobIsFinished(t *testing.T) {
+	for i, phase := range []contracts.Phase{
+		contracts.PhaseAccepted, contracts.PhasePlanned, contracts.PhaseLaunching,
+		contracts.PhaseStarting, contracts.PhaseForming, contracts.PhaseVerifying,
+	} {
+		t.Run(string(phase), func(t *testing.T) {
+			w := newWorld(t, agents(4, 4, 4096, 22000+100*i, 100))
+			workers := map[string]*process{"a": w.process("a"), "b": w.process("b")}
+			req := request("survivor", 3, 1)
+			w.publish(contracts.SubjectCreate, req)
+			seen := w.follow(req.ID, func(ev contracts.Event) bool { return ev.Data.Phase == phase || ev.Data.Phase.Terminal() })
+			owner := seen.end().Source[strings.LastIndex(seen.end().Source, "/")+1:]
+			workers[owner].kill()
+
+			h := w.await(req.ID)
+			plan := w.verified(h)
+			checkedByRedis(t, plan)
+			if end := h.end(); strings.HasSuffix(end.Source, "/"+owner) && !seen.end().Data.Phase.Terminal() {
+				t.Errorf("the dead worker %s finished the job", owner)
+			}
+			w.settled()
+			if names := w.frameworks(); w.mesos != nil && fmt.Sprint(names) != "[clustersmith/survivor]" {
+				t.Errorf("frameworks in Mesos: %v", names)
+			}
+			w.destroy("survivor")
+			allClosed(t, plan)
+		})
+	}
+}
+
+// A worker that is stopped hands its job over: no attempt is lost, and nothing is said twice.
+func TestDrainHandsOver(t *testing.T) {
+	w := newWorld(t, agents(4, 4, 4096, 22700, 100))
+	first := w.process("first", "CLUSTERSMITH_DRAIN_GRACE=1ms")
+	req := request("moved", 3, 1)
+	w.publish(contracts.SubjectCreate, req)
+	w.follow(req.ID, func(ev contracts.Event) bool { return ev.Data.Phase == contracts.PhaseForming })
+	must(t, first.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-first.done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("the worker does not stop")
+	}
+	if code := first.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("the worker ended with status %d", code)
+	}
+	w.process("second")
+	h := w.await(req.ID)
+	w.verified(h)
+	if h.end().Data.Attempt != 1 {
+		t.Errorf("the handed-over job took %d attempts", h.end().Data.Attempt)
+	}
+}
+
+// Two workers share the load.
+func TestTwoWorkersShareTheLoad(t *testing.T) {
+	w := newWorld(t, agents(4, 8, 8192, 22800, 100))
+	w.process("a", "CLUSTERSMITH_CONCURRENCY=1")
+	w.process("b", "CLUSTERSMITH_CONCURRENCY=1")
+	var reqs []contracts.CreateRequest
+	for i := range 4 {
+		reqs = append(reqs, request(fmt.Sprintf("load-%d", i), 3, 0))
+		w.publish(contracts.SubjectCreate, reqs[i])
+	}
+	by := map[string]int{}
+	for _, req := range reqs {
+		h := w.await(req.ID)
+		w.verified(h)
+		by[h.end().Source]++
+	}
+	if len(by) != 2 {
+		t.Errorf("jobs by worker: %v", by)
+	}
+}

@@ -1,0 +1,216 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/mesos/local"
+	"github.com/clustersmith/clustersmith/worker"
+	"github.com/google/uuid"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// binDir holds the binaries under test, built once by TestMain.
+var binDir string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "clustersmith-integration-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binDir = dir
+		build := exec.Command("go", "build", "-o", dir+"/", "../cmd/clustersmith", "../cmd/clustersmith-executor")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "build the binaries under test:", err)
+			return 1
+		}
+		return m.Run()
+	}())
+}
+
+// world is a NATS server and a Mesos of a test's own.
+type world struct {
+	t       *testing.T
+	dir     string
+	nats    *server.Server
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	mesos   *local.Mesos // nil on a real Mesos
+	masters string       // base URL
+	log     *slog.Logger
+}
+
+// agent is n agents on 127.0.0.2 and up, each with these resources. Every test has a range of
+// ports of its own, so that tests may run beside each other.
+func agents(n int, cpus, mem float64, firstPort, ports int) []local.AgentConfig {
+	list := make([]local.AgentConfig, n)
+	for i := range list {
+		list[i] = local.AgentConfig{
+			IP: fmt.Sprintf("127.0.0.%d", i+2), CPUs: cpus, MemMB: mem, DiskMB: 10240,
+			Ports: []chunkdist.PortRange{{Begin: firstPort, End: firstPort + ports - 1}},
+		}
+	}
+	return list
+}
+
+func newWorld(t *testing.T, agents []local.AgentConfig) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), log: testLogger(t)}
+	w.startNATS()
+	if url := os.Getenv("CLUSTERSMITH_TEST_MESOS"); url != "" {
+		w.masters = url
+		return w
+	}
+	m, err := local.Start(t.Context(), local.Config{Agents: agents, Dir: filepath.Join(w.dir, "mesos"), Logger: w.log.With("part", "mesos")})
+	must(t, err)
+	w.mesos, w.masters = m, m.URL()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		must(t, m.Close(ctx))
+		w.noProcessLeft()
+	})
+	return w
+}
+
+func (w *world) startNATS() {
+	opts := &server.Options{
+		ServerName: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: filepath.Join(w.dir, "nats"),
+		NoLog: true, NoSigs: true,
+	}
+	s, err := server.NewServer(opts)
+	must(w.t, err)
+	s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		w.t.Fatal("the NATS server does not come up")
+	}
+	w.nats = s
+	w.t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	w.nc, err = nats.Connect(s.ClientURL())
+	must(w.t, err)
+	w.t.Cleanup(w.nc.Close)
+	w.js, err = jetstream.New(w.nc)
+	must(w.t, err)
+	must(w.t, worker.EnsureTopology(w.t.Context(), w.js, worker.Topology{Replicas: 1, AckWait: ackWait}))
+}
+
+// ackWait is short, so that tests of a worker's death need not wait long.
+const ackWait = 2 * time.Second
+
+// config is a worker's configuration in this world.
+func (w *world) config() worker.Config {
+	return worker.Config{
+		NATSURL: w.nats.ClientURL(), Masters: []string{w.masters}, Executor: filepath.Join(binDir, "clustersmith-executor"),
+		AckWait: ackWait, LeaseTTL: time.Second, CreateFailover: 20 * time.Second, DrainGrace: 10 * time.Second,
+	}
+}
+
+// worker runs a worker in this process until the test ends or stop is called.
+func (w *world) worker(change ...func(*worker.Config)) (stop func()) {
+	w.t.Helper()
+	cfg := w.config()
+	for _, f := range change {
+		f(&cfg)
+	}
+	one, err := worker.New(cfg, w.log)
+	must(w.t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- one.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			w.t.Errorf("worker: %v", err)
+		}
+	})
+	w.t.Cleanup(stop)
+	return stop
+}
+
+// request is a create request that fits the agents of most tests.
+func request(cluster string, masters, replicas int) contracts.CreateRequest {
+	return contracts.CreateRequest{
+		ID: uuid.NewString(), Cluster: cluster, Masters: masters, Replicas: replicas,
+		Node: contracts.NodeResources{CPUs: 0.1, MemoryMB: 128}, Deadline: contracts.Duration(time.Minute),
+	}
+}
+
+// publish puts a request on its subject, as any service would.
+func (w *world) publish(subject string, request any) {
+	w.t.Helper()
+	body, err := json.Marshal(request)
+	must(w.t, err)
+	_, err = w.js.Publish(w.t.Context(), subject, body)
+	must(w.t, err)
+}
+
+// create publishes a create request and waits for its end.
+func (w *world) create(req contracts.CreateRequest) history {
+	w.t.Helper()
+	w.publish(contracts.SubjectCreate, req)
+	return w.await(req.ID)
+}
+
+// destroy destroys a cluster and waits until it is gone.
+func (w *world) destroy(cluster string) history {
+	w.t.Helper()
+	req := contracts.DestroyRequest{ID: uuid.NewString(), Cluster: cluster}
+	w.publish(contracts.SubjectDestroy, req)
+	return w.await(req.ID)
+}
+
+// verified fails the test unless the job ended verified; it returns its plan.
+func (w *world) verified(h history) contracts.Plan {
+	w.t.Helper()
+	end := h.end()
+	if h.kind(end) != contracts.EventVerified {
+		w.t.Fatalf("%s instead of verified: %s: %s\n%s", end.Type, end.Data.Reason, end.Data.Message, h)
+	}
+	if end.Data.Plan == nil || end.Data.Report == nil || !end.Data.Report.OK {
+		w.t.Fatalf("verified without a plan or with a bad report: %+v", end.Data)
+	}
+	return *end.Data.Plan
+}
+
+// failed fails the test unless the job failed for a reason; it returns the event.
+func (w *world) failed(h history, reason contracts.Reason) contracts.Event {
+	w.t.Helper()
+	end := h.end()
+	if h.kind(end) != contracts.EventFailed || end.Data.Reason != reason {
+		w.t.Fatalf("%s (%s: %s) instead of failed for %s\n%s", end.Type, end.Data.Reason, end.Data.Message, reason, h)
+	}
+	if end.Data.Message == "" {
+		w.t.Fatal("failed without a sentence for a person")
+	}
+	return end
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testLogger logs to the test's own output.
+func testLogger(t *testing.T) *slog.Logger {
+	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
+}
+
+type workerConfig = worker.Config

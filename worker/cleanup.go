@@ -1,0 +1,75 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/jobs"
+	"github.com/clustersmith/clustersmith/mesos"
+)
+
+const (
+	// teardownTimeout bounds reaching Mesos for a TEARDOWN; the job is then handed back and
+	// tried again.
+	teardownTimeout = 30 * time.Second
+	// goneTimeout bounds the wait for processes after a TEARDOWN: executors get 5 s by default
+	// before they are killed.
+	goneTimeout = 20 * time.Second
+)
+
+// cleanUp tears the attempt's framework down and waits until none of its nodes is left.
+func (r *run) cleanUp(ctx context.Context) error {
+	if r.rec.Framework != "" {
+		if err := r.teardown(ctx, r.rec.Framework); err != nil {
+			return err
+		}
+	}
+	if r.rec.PlanKey != "" {
+		plan, err := r.s.plan(ctx, r.rec.PlanKey)
+		if err != nil {
+			return err
+		}
+		if err := r.awaitGone(ctx, plan); err != nil {
+			return err
+		}
+	}
+	return r.save(ctx, func(rec *contracts.JobRecord) error {
+		jobs.Cleaned(rec, r.elapsed())
+		return nil
+	})
+}
+
+// teardown ends a framework and every task of it. One that Mesos has removed already is fine.
+func (r *run) teardown(ctx context.Context, framework string) error {
+	ctx, cancel := context.WithTimeout(ctx, teardownTimeout)
+	defer cancel()
+	session, err := r.w.mesos.Subscribe(ctx, r.framework(framework, time.Minute, true))
+	if errors.Is(err, mesos.ErrFrameworkRemoved) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("worker: tear down framework %s: %w", framework, err)
+	}
+	defer session.Close()
+	if err := session.Teardown(ctx); err != nil {
+		return fmt.Errorf("worker: tear down framework %s: %w", framework, err)
+	}
+	return nil
+}
+
+// awaitGone waits until no node of a torn-down plan is left. A host that does not answer at all
+// keeps nobody waiting beyond the timeout: Mesos ends the tasks when it comes back.
+func (r *run) awaitGone(ctx context.Context, plan chunkdist.Plan) error {
+	ctx, cancel := context.WithTimeout(ctx, goneTimeout)
+	defer cancel()
+	unreachable, err := awaitClosed(ctx, plan, r.touch)
+	if err != nil && unreachable {
+		r.log.Warn("hosts of the torn-down cluster do not answer; Mesos ends their tasks when they come back", "error", err)
+		return nil
+	}
+	return err
+}

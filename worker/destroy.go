@@ -1,0 +1,117 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/jobs"
+	"github.com/clustersmith/clustersmith/jobs/verifier"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// destroyCluster ends a cluster: its framework is torn down, its nodes are gone, its name is
+// free. A cluster that is not there is destroyed already.
+func (r *run) destroyCluster(ctx context.Context) error {
+	c, rev, err := r.s.cluster(ctx, r.rec.Cluster)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		message := "There is no cluster of this name."
+		if r.rec.Phase == contracts.PhaseDestroying {
+			message = "" // a former owner of this job removed it
+		}
+		return r.destroyed(ctx, message)
+	}
+	if err != nil {
+		return err
+	}
+	if c.State == contracts.ClusterCreating {
+		return r.cancelCreate(ctx, c)
+	}
+	r.d.create = c.Request // its role is the framework's
+	c.State = contracts.ClusterDestroying
+	if err := r.s.putCluster(ctx, c, rev); err != nil {
+		return err
+	}
+	message := fmt.Sprintf("Tearing down framework %s.", c.Framework)
+	if err := r.emitIn(ctx, contracts.PhaseDestroying, contracts.EventProgress, contracts.EventData{Message: message}); err != nil {
+		return err
+	}
+	if err := r.teardown(ctx, c.Framework); err != nil {
+		return err
+	}
+	if c.Plan != nil {
+		if err := r.awaitGone(ctx, jobs.PlanOf(*c.Plan)); err != nil {
+			return err
+		}
+	}
+	_, rev, err = r.s.cluster(ctx, c.Cluster)
+	if err == nil {
+		err = r.s.removeCluster(ctx, c.Cluster, rev)
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return err
+	}
+	return r.destroyed(ctx, "")
+}
+
+func (r *run) destroyed(ctx context.Context, message string) error {
+	return r.save(ctx, func(rec *contracts.JobRecord) error {
+		return jobs.Finish(rec, contracts.EventDestroyed, contracts.EventData{Message: message}, time.Now(), r.elapsed())
+	})
+}
+
+// cancelCreate asks the job that is creating the cluster to stop; when it has, there is
+// nothing left to destroy.
+func (r *run) cancelCreate(ctx context.Context, c contracts.ClusterRecord) error {
+	if err := r.s.requestCancel(ctx, contracts.CancelRequest{ID: r.job, Job: c.Job}); err != nil {
+		return err
+	}
+	return &notNow{delay: pause(r.rec.Waits, 250*time.Millisecond, 2*time.Second), failure: &jobs.Failure{
+		Reason: contracts.ReasonDeadlineExceeded, Final: true,
+		Message: fmt.Sprintf("The job %s, which was creating the cluster, had not stopped when the deadline was over.", c.Job),
+	}}
+}
+
+// verifyCluster verifies a cluster that is there against its recorded plan.
+func (r *run) verifyCluster(ctx context.Context) error {
+	c, _, err := r.s.cluster(ctx, r.rec.Cluster)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return &jobs.Failure{Reason: contracts.ReasonInvalidRequest, Final: true,
+			Message: fmt.Sprintf("There is no cluster named %q.", r.rec.Cluster), Details: &contracts.Details{Field: "cluster"}}
+	}
+	if err != nil {
+		return err
+	}
+	if c.State != contracts.ClusterVerified || c.Plan == nil {
+		return &jobs.Failure{Reason: contracts.ReasonInvalidRequest, Final: true,
+			Message: fmt.Sprintf("The cluster %q is in state %s; it can be verified once it has been created.", c.Cluster, c.State)}
+	}
+	plan := jobs.PlanOf(*c.Plan)
+	bar := r.bar(ctx, contracts.PhaseVerifying, "verified")
+	if err := bar.enter(len(plan.Nodes)); err != nil {
+		return err
+	}
+	// A cluster that has lived may have failed over and back: its epochs are above the planned ones.
+	v, err := r.verifier(plan, c.Request.Redis, verifier.Options{Repair: r.d.verify.Repair, AgedEpochs: true})
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	check := v.Pass // only reads
+	if r.d.verify.Repair {
+		check = func(ctx context.Context) (contracts.Report, error) { return v.Verify(ctx, bar.report) }
+	}
+	report, err := check(ctx)
+	if context.Cause(ctx) != nil && !errors.Is(context.Cause(ctx), errDeadline) {
+		return context.Cause(ctx)
+	}
+	if err != nil || !report.OK {
+		return notAsPlanned(contracts.ReasonVerificationFailed, report, err)
+	}
+	wire := jobs.WirePlan(plan)
+	return r.save(ctx, func(rec *contracts.JobRecord) error {
+		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report}, time.Now(), r.elapsed())
+	})
+}

@@ -1,0 +1,67 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/mesos"
+	"github.com/clustersmith/clustersmith/mesos/bundle"
+)
+
+// executorGrace is how long an executor has to end its servers before its agent kills it.
+const executorGrace = 5 * time.Second
+
+// deployment is a mesos.Deployment whose progress can be waited for.
+type deployment struct {
+	*mesos.Deployment
+	changed chan struct{} // holds a value when there is news
+}
+
+func newDeployment(follow func(mesos.DeploymentOptions) *mesos.Deployment) *deployment {
+	d := &deployment{changed: make(chan struct{}, 1)}
+	d.Deployment = follow(mesos.DeploymentOptions{OnProgress: func(mesos.Progress) {
+		select {
+		case d.changed <- struct{}{}:
+		default: // there is news already
+		}
+	}})
+	return d
+}
+
+// launch accepts the offers that the plan uses and gives back the rest. From here on tasks may
+// be running.
+func (r *run) launch(ctx context.Context, session *mesos.Session, plan chunkdist.Plan, offers *offerSet) (*deployment, error) {
+	launches, rest, err := r.order(plan).Launches(offers.list)
+	if err != nil {
+		return nil, err
+	}
+	d := newDeployment(func(o mesos.DeploymentOptions) *mesos.Deployment { return mesos.Follow(session, plan, o) })
+	if err := d.Launch(ctx, launches, rest); err != nil {
+		d.Close()
+		return nil, err
+	}
+	r.w.metrics.offers.WithLabelValues("accepted").Add(float64(len(offers.list) - len(rest)))
+	r.w.metrics.offers.WithLabelValues("declined").Add(float64(len(rest)))
+	return d, nil
+}
+
+// order is the plan as Mesos is asked to launch it.
+func (r *run) order(plan chunkdist.Plan) mesos.Order {
+	req := r.d.create
+	env := map[string]string{}
+	if r.w.cfg.RedisServer != "" {
+		env["CLUSTERSMITH_REDIS_SERVER"] = r.w.cfg.RedisServer
+	}
+	return mesos.Order{
+		Framework: r.rec.Framework, Role: req.Placement.Role,
+		Bundle: bundle.Bundle{
+			Plan: plan, Job: r.job, Attempt: r.rec.Attempt,
+			Flavor: req.Redis.Flavor, Version: req.Redis.Version, Persistence: req.Redis.Persistence, Config: req.Redis.Config,
+			MemoryMB: req.Node.MemoryMB,
+		},
+		Node:     chunkdist.Resources{CPUs: req.Node.CPUs, MemoryMB: float64(req.Node.MemoryMB)},
+		Overhead: chunkdist.Resources{CPUs: r.w.cfg.ExecutorCPUs, MemoryMB: float64(r.w.cfg.ExecutorMemMB)},
+		Executor: mesos.Executor{Command: r.w.cfg.Executor, Env: env, ShutdownGrace: executorGrace},
+	}
+}

@@ -1,0 +1,205 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// errLeaseLost ends the work of a holder whose lease another may have by now.
+var errLeaseLost = errors.New("worker: the Mesos subscription lease was lost")
+
+// lease is the exclusive right to receive offers in a role.
+//
+// It is a key whose value the holder rewrites every third of its TTL. Whoever waits for it
+// watches the key: it is free when it is deleted, or when its revision has not changed for the
+// holder's TTL by the observer's own monotonic clock. No two clocks are ever compared. The
+// holder trusts its lease for the TTL from the start of its last write that succeeded, less a margin.
+type lease struct {
+	kv   jetstream.KeyValue
+	key  string
+	body contracts.LeaseRecord
+	log  *slog.Logger
+
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when renew has ended
+	rev    uint64        // owned by renew until done, then by release
+}
+
+// acquireLease waits for the lease of a role, until ctx is over. The returned context ends
+// with errLeaseLost when the lease is lost; release gives it back.
+func acquireLease(ctx context.Context, kv jetstream.KeyValue, role, worker, job string, ttl time.Duration, log *slog.Logger) (context.Context, *lease, error) {
+	l := &lease{
+		kv: kv, key: contracts.LeaseKey(role), log: log, done: make(chan struct{}),
+		body: contracts.LeaseRecord{Worker: worker, Job: job, TTL: contracts.Duration(ttl)},
+	}
+	value, err := json.Marshal(l.body)
+	if err != nil {
+		return nil, nil, fmt.Errorf("worker: lease %s: %w", l.key, err)
+	}
+	start, err := l.take(ctx, value)
+	if err != nil {
+		return nil, nil, fmt.Errorf("worker: lease %s: %w", l.key, err)
+	}
+	held, cancel := context.WithCancelCause(ctx)
+	l.cancel = cancel
+	go l.renew(held, value, start)
+	return held, l, nil
+}
+
+// take tries until it has the key; it returns when its winning write began.
+func (l *lease) take(ctx context.Context, value []byte) (time.Time, error) {
+	for n := 0; ; n++ {
+		start := time.Now()
+		rev, err := l.create(ctx, value)
+		if err == nil {
+			l.rev = rev
+			return start, nil
+		}
+		if errors.Is(err, jetstream.ErrKeyExists) {
+			var seen jetstream.KeyValueEntry
+			if seen, err = l.wait(ctx); err == nil {
+				if seen == nil {
+					n = -1
+					continue // it is free
+				}
+				start = time.Now()
+				if rev, err = update(ctx, l.kv, l.key, value, seen.Revision()); err == nil {
+					l.log.Info("took over a silent worker's Mesos subscription lease", "lease", l.key)
+					l.rev = rev
+					return start, nil
+				}
+			}
+		}
+		if ctx.Err() != nil {
+			return time.Time{}, context.Cause(ctx)
+		}
+		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			l.log.Warn("lease not acquired, trying again", "lease", l.key, "error", err)
+		}
+		if err := sleep(ctx, pause(n, 5*time.Millisecond, time.Second)); err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+func (l *lease) create(ctx context.Context, value []byte) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	return l.kv.Create(ctx, l.key, value)
+}
+
+// wait returns nil when the key is free, or the entry whose holder has been silent for its TTL.
+func (l *lease) wait(ctx context.Context) (jetstream.KeyValueEntry, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	w, err := l.kv.Watch(ctx, l.key)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Stop() //nolint:errcheck // the watcher's context ends with this function anyway
+	var last jetstream.KeyValueEntry
+	silent := time.NewTimer(opTimeout)
+	defer silent.Stop()
+	for {
+		select {
+		case e, ok := <-w.Updates():
+			switch {
+			case !ok:
+				return nil, errors.New("the watch of the key ended")
+			case e == nil: // the initial values are over
+				if last == nil {
+					return nil, nil
+				}
+			case e.Operation() != jetstream.KeyValuePut:
+				return nil, nil
+			default:
+				last = e
+				silent.Reset(holderTTL(e))
+			}
+		case <-silent.C:
+			return last, nil
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// holderTTL is how long the holder of a lease may be silent, by its own word.
+func holderTTL(e jetstream.KeyValueEntry) time.Duration {
+	var r contracts.LeaseRecord
+	if err := json.Unmarshal(e.Value(), &r); err != nil || r.TTL <= 0 || time.Duration(r.TTL) > time.Hour {
+		return 10 * time.Second // a value that nobody can renew
+	}
+	return time.Duration(r.TTL)
+}
+
+// renew rewrites the key until ctx is over or the lease can no longer be trusted.
+func (l *lease) renew(ctx context.Context, value []byte, start time.Time) {
+	defer close(l.done)
+	ttl := time.Duration(l.body.TTL)
+	margin := ttl / 5
+	trusted := start.Add(ttl - margin)
+	tick := time.NewTicker(ttl / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		begin := time.Now()
+		opCtx, cancel := context.WithDeadline(ctx, trusted)
+		rev, err := l.kv.Update(opCtx, l.key, value, l.rev)
+		cancel()
+		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			rev, err = l.reread(ctx)
+		}
+		switch {
+		case err == nil:
+			l.rev, trusted = rev, begin.Add(ttl-margin)
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, errLeaseLost), time.Now().After(trusted):
+			l.log.Warn("Mesos subscription lease lost", "lease", l.key, "error", err)
+			l.cancel(errLeaseLost)
+			return
+		}
+	}
+}
+
+// reread tells a renewal of ours, whose answer was lost, from another holder's write.
+func (l *lease) reread(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	e, err := l.kv.Get(ctx, l.key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return 0, errLeaseLost
+	}
+	if err != nil {
+		return 0, err
+	}
+	var r contracts.LeaseRecord
+	if json.Unmarshal(e.Value(), &r) != nil || r != l.body {
+		return 0, errLeaseLost
+	}
+	return e.Revision(), nil
+}
+
+// release gives the lease back at once. A lease that is lost already is left alone.
+func (l *lease) release() {
+	l.cancel(context.Canceled)
+	<-l.done
+	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
+	defer cancel()
+	err := l.kv.Delete(ctx, l.key, jetstream.LastRevision(l.rev))
+	if err != nil && !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		l.log.Warn("lease not released; it expires by itself", "lease", l.key, "error", err)
+	}
+}

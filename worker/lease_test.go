@@ -1,0 +1,113 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+)
+
+func TestLeaseIsExclusive(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	var holders atomic.Int32
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			name := string(rune('a' + i))
+			for range 5 {
+				_, l, err := acquireLease(within(t, 30*time.Second), s.leases, "*", name, "job", time.Second, quiet())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if n := holders.Add(1); n != 1 {
+					t.Errorf("%d holders at once", n)
+				}
+				holders.Add(-1)
+				l.release()
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestReleasedLeaseIsTakenAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	// With a TTL of an hour, only the release can let the second one in.
+	_, first, err := acquireLease(within(t, 10*time.Second), s.leases, "team/a", "a", "1", time.Hour, quiet())
+	must(t, err)
+	got := make(chan error, 1)
+	go func() {
+		_, second, err := acquireLease(within(t, 20*time.Second), s.leases, "team/a", "b", "2", time.Hour, quiet())
+		if err == nil {
+			second.release()
+		}
+		got <- err
+	}()
+	first.release()
+	must(t, <-got)
+}
+
+func TestSilentHolderLosesTheLease(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	value, err := json.Marshal(contracts.LeaseRecord{Worker: "dead", TTL: contracts.Duration(300 * time.Millisecond)})
+	must(t, err)
+	_, err = s.leases.Create(t.Context(), contracts.LeaseKey("*"), value)
+	must(t, err)
+	begin := time.Now()
+	_, l, err := acquireLease(within(t, 20*time.Second), s.leases, "*", "b", "2", time.Second, quiet())
+	must(t, err)
+	defer l.release()
+	if waited := time.Since(begin); waited < 300*time.Millisecond {
+		t.Errorf("the lease was taken after %v, before its TTL was over", waited)
+	}
+}
+
+func TestRenewedLeaseIsKept(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	held, l, err := acquireLease(within(t, 20*time.Second), s.leases, "*", "a", "1", time.Second, quiet())
+	must(t, err)
+	defer l.release()
+	_, _, err = acquireLease(within(t, 2500*time.Millisecond), s.leases, "*", "b", "2", time.Second, quiet())
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("another got a lease that is renewed: %v", err)
+	}
+	if held.Err() != nil {
+		t.Errorf("the holder lost it: %v", context.Cause(held))
+	}
+}
+
+// A holder whose lease moved while it was frozen learns of it and touches nothing.
+func TestHolderLearnsOfItsLoss(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	held, l, err := acquireLease(within(t, 20*time.Second), s.leases, "*", "a", "1", time.Second, quiet())
+	must(t, err)
+	other, err := json.Marshal(contracts.LeaseRecord{Worker: "b", Job: "2", TTL: contracts.Duration(time.Hour)})
+	must(t, err)
+	_, err = s.leases.Put(t.Context(), contracts.LeaseKey("*"), other)
+	must(t, err)
+	select {
+	case <-held.Done():
+	case <-time.After(10 * time.Second):
+		t.Fatal("the holder did not learn that its lease is gone")
+	}
+	if !errors.Is(context.Cause(held), errLeaseLost) {
+		t.Errorf("the cause is %v", context.Cause(held))
+	}
+	l.release()
+	e, err := s.leases.Get(t.Context(), contracts.LeaseKey("*"))
+	must(t, err)
+	if string(e.Value()) != string(other) {
+		t.Errorf("the former holder changed its successor's lease to %s", e.Value())
+	}
+}

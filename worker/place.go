@@ -1,0 +1,212 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/jobs"
+	"github.com/clustersmith/clustersmith/mesos"
+	"github.com/clustersmith/clustersmith/nodesconf"
+)
+
+// place gets the cluster onto hosts: under the role's lease it subscribes, plans on all offers
+// at once, stores the plan and launches it; without the lease it goes on until it is verified.
+func (r *run) place(ctx context.Context) error {
+	if done, err := r.reserve(ctx); done || err != nil {
+		return err
+	}
+	if r.rec.Framework == "" {
+		if err := r.nextFramework(ctx); err != nil {
+			return err
+		}
+	}
+	session, d, plan, err := r.placeUnderLease(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close()
+	defer d.Close()
+	return r.form(ctx, session, d, plan)
+}
+
+func (r *run) nextFramework(ctx context.Context) error {
+	return r.save(ctx, func(rec *contracts.JobRecord) error {
+		jobs.UseFramework(rec)
+		return nil
+	})
+}
+
+// placeUnderLease is the part of place that only one worker per role does at a time.
+func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deployment, plan chunkdist.Plan, err error) {
+	asked := time.Now()
+	held, lease, err := acquireLease(ctx, r.s.leases, r.d.create.Placement.Role, r.w.cfg.Name, r.job, r.w.cfg.LeaseTTL, r.log)
+	if err != nil {
+		return nil, nil, plan, err
+	}
+	got := time.Now()
+	r.w.metrics.leaseWait.Observe(got.Sub(asked).Seconds())
+	defer func() {
+		lease.release()
+		r.w.metrics.leaseHeld.Observe(time.Since(got).Seconds())
+	}()
+
+	session, err := r.subscribe(ctx, false)
+	if errors.Is(err, mesos.ErrFrameworkRemoved) {
+		// Its failover timeout was over while the job waited; nothing was launched under it.
+		if err = r.nextFramework(ctx); err == nil {
+			session, err = r.subscribe(ctx, false)
+		}
+	}
+	if err != nil {
+		return nil, nil, plan, err
+	}
+	defer func() {
+		if err != nil {
+			session.Close()
+		}
+	}()
+
+	offers, plan, err := r.gather(held, session)
+	if err != nil {
+		return nil, nil, plan, err
+	}
+	key := contracts.JobPlanKey(r.job, r.rec.Attempt, r.rec.Fence)
+	if err = r.s.putPlan(held, key, plan); err != nil {
+		return nil, nil, plan, err
+	}
+	err = r.emitPlanned(held, key, plan)
+	if err != nil {
+		return nil, nil, plan, err
+	}
+	d, err := r.launch(held, session, plan, offers)
+	return session, d, plan, err
+}
+
+// gather collects offers until a plan is found and no more offers come, or none is found
+// within the offer wait.
+func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, chunkdist.Plan, error) {
+	offers := &offerSet{}
+	giveUp := time.NewTimer(r.w.cfg.OfferWait)
+	defer giveUp.Stop()
+	settled := time.NewTimer(time.Hour)
+	settled.Stop()
+	var plan chunkdist.Plan
+	planErr := error(&jobs.Failure{
+		Reason:  contracts.ReasonInsufficientResources,
+		Message: fmt.Sprintf("Mesos offered nothing in the role %q.", r.d.create.Placement.Role),
+	})
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, plan, context.Cause(ctx)
+		case ev, ok := <-session.Events():
+			if !ok {
+				return nil, plan, session.Err()
+			}
+			if !offers.apply(ev) {
+				continue
+			}
+			plan, planErr = r.plan(offers)
+			if planErr == nil {
+				settled.Reset(offerSettle)
+			} else {
+				settled.Stop()
+			}
+		case <-settled.C:
+			return offers, plan, nil
+		case <-giveUp.C:
+			r.w.metrics.offers.WithLabelValues("returned").Add(float64(len(offers.list)))
+			return nil, plan, r.noPlan(ctx, planErr)
+		}
+	}
+}
+
+// offerSettle is how long the offers must have been quiet before a plan is acted on: an
+// allocator sends what it has in one event, so this only catches a second one on its heels.
+const offerSettle = 5 * time.Millisecond
+
+// noPlan tells what is short, the first time, and hands the job back to be tried again.
+func (r *run) noPlan(ctx context.Context, planErr error) error {
+	var f *jobs.Failure
+	if !errors.As(planErr, &f) {
+		return planErr
+	}
+	if f.Final {
+		return f
+	}
+	delay := pause(r.rec.Waits, time.Second, 10*time.Second)
+	if r.rec.Phase != contracts.PhaseWaitingResources {
+		err := r.emitIn(ctx, contracts.PhaseWaitingResources, contracts.EventProgress, contracts.EventData{Message: f.Message, Details: f.Details})
+		if err != nil {
+			return err
+		}
+	}
+	return &notNow{delay: delay, failure: f}
+}
+
+// plan plans on the offers. A host on which an earlier attempt failed is used again only if
+// there is no plan without it.
+func (r *run) plan(offers *offerSet) (chunkdist.Plan, error) {
+	req := r.d.create
+	hosts, unusable, err := mesos.HostsOf(offers.list, mesos.Query{
+		Role: req.Placement.Role, FaultDomain: req.Placement.FaultDomain, DomainOptional: req.Placement.FaultDomainRule == "preferred",
+	})
+	if err != nil {
+		return chunkdist.Plan{}, &jobs.Failure{Reason: contracts.ReasonInvalidRequest, Message: err.Error(), Final: true, Err: err}
+	}
+	for _, agent := range unusable {
+		r.log.Info("agent not usable", "agent", agent)
+	}
+	spec, err := r.spec()
+	if err != nil {
+		return chunkdist.Plan{}, err
+	}
+	excluded := spec
+	excluded.ExcludeHosts = append(append([]string{}, spec.ExcludeHosts...), r.rec.Excluded...)
+	plan, err := chunkdist.Place(excluded, hosts)
+	if err != nil && len(r.rec.Excluded) > 0 {
+		plan, err = chunkdist.Place(spec, hosts)
+	}
+	if err != nil {
+		return plan, jobs.PlanFailure(err)
+	}
+	return plan, nil
+}
+
+// spec is what the planner is asked for.
+func (r *run) spec() (chunkdist.Spec, error) {
+	req := r.d.create
+	dialect, err := nodesconf.LookupDialect(req.Redis.Flavor, req.Redis.Version)
+	if err != nil {
+		return chunkdist.Spec{}, &jobs.Failure{Reason: contracts.ReasonInvalidRequest, Message: err.Error(), Final: true, Err: err}
+	}
+	spec := jobs.SpecOf(req, jobs.ClusterUID(r.job, r.rec.Attempt))
+	spec.BusOffset = dialect.BusOffset()
+	spec.Overhead = chunkdist.Resources{CPUs: r.w.cfg.ExecutorCPUs, MemoryMB: float64(r.w.cfg.ExecutorMemMB)}
+	return spec, nil
+}
+
+// emitPlanned records where the plan is, before anything of it is launched.
+func (r *run) emitPlanned(ctx context.Context, key string, plan chunkdist.Plan) error {
+	var ev contracts.Event
+	err := r.save(ctx, func(rec *contracts.JobRecord) error {
+		rec.PlanKey = key
+		if err := jobs.Advance(rec, contracts.PhasePlanned, r.elapsed()); err != nil {
+			return err
+		}
+		ev = jobs.Emit(rec, contracts.EventProgress, contracts.EventData{
+			Total:   len(plan.Nodes),
+			Message: fmt.Sprintf("Planned %d nodes on %d hosts.", len(plan.Nodes), len(plan.Hosts)),
+		}, time.Now(), r.elapsed())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.touch()
+	return r.s.publish(ctx, ev)
+}

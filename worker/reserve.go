@@ -1,0 +1,119 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/jobs"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// cluster reads a cluster's record; a name that is free is jetstream.ErrKeyNotFound.
+func (s *store) cluster(ctx context.Context, name string) (contracts.ClusterRecord, uint64, error) {
+	var c contracts.ClusterRecord
+	e, err := s.read(ctx, s.clusters, name, &c)
+	return c, e.rev, err
+}
+
+// putCluster replaces revision rev of a cluster's record.
+func (s *store) putCluster(ctx context.Context, c contracts.ClusterRecord, rev uint64) error {
+	value, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("worker: encode the record of cluster %s: %w", c.Cluster, err)
+	}
+	if _, err := update(ctx, s.clusters, c.Cluster, value, rev); err != nil {
+		return fmt.Errorf("worker: write the record of cluster %s: %w", c.Cluster, err)
+	}
+	return nil
+}
+
+// reserve makes the cluster's name the job's own. done says that the job is over with it: a
+// cluster of the same specification is there, and the record has its verified event.
+func (r *run) reserve(ctx context.Context) (done bool, err error) {
+	c := contracts.ClusterRecord{Cluster: r.rec.Cluster, State: contracts.ClusterCreating, Job: r.job, Request: r.d.create}
+	value, err := json.Marshal(c)
+	if err != nil {
+		return false, fmt.Errorf("worker: encode the record of cluster %s: %w", c.Cluster, err)
+	}
+	opCtx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	_, err = r.s.clusters.Create(opCtx, c.Cluster, value)
+	if err == nil {
+		return false, nil
+	}
+	if !errors.Is(err, jetstream.ErrKeyExists) {
+		return false, fmt.Errorf("worker: reserve the name %s: %w", c.Cluster, err)
+	}
+	there, _, err := r.s.cluster(ctx, c.Cluster)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound): // freed this instant
+		return false, &notNow{delay: pause(0, 200*time.Millisecond, time.Second), failure: r.nameBusy("being removed")}
+	case err != nil:
+		return false, err
+	case there.Job == r.job:
+		return false, nil
+	case there.State == contracts.ClusterDestroying:
+		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second), failure: r.nameBusy("being destroyed")}
+	case !contracts.SameSpec(there.Request, r.d.create):
+		return false, &jobs.Failure{
+			Reason: contracts.ReasonNameConflict, Final: true,
+			Message: fmt.Sprintf("The cluster %q exists with another specification (job %s). Choose another name, or destroy it first.", c.Cluster, there.Job),
+		}
+	case there.State == contracts.ClusterCreating:
+		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second), failure: r.nameBusy("being created by job " + there.Job)}
+	}
+	return true, r.save(ctx, func(rec *contracts.JobRecord) error {
+		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{
+			Plan: there.Plan, Report: there.Report,
+			Message: fmt.Sprintf("The cluster was there already, with the same specification (job %s).", there.Job),
+		}, time.Now(), r.elapsed())
+	})
+}
+
+func (r *run) nameBusy(how string) *jobs.Failure {
+	return &jobs.Failure{
+		Reason: contracts.ReasonDeadlineExceeded, Final: true,
+		Message: fmt.Sprintf("A cluster named %q was still %s when the deadline of %v was over.", r.rec.Cluster, how, r.d.deadline),
+	}
+}
+
+// freeName gives the cluster's name back, if it is this job's.
+func (r *run) freeName(ctx context.Context) error {
+	c, rev, err := r.s.cluster(ctx, r.rec.Cluster)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && c.Job != r.job {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.s.removeCluster(ctx, c.Cluster, rev)
+}
+
+// removeCluster deletes revision rev of a cluster's record.
+func (s *store) removeCluster(ctx context.Context, name string, rev uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	if err := s.clusters.Delete(ctx, name, jetstream.LastRevision(rev)); err != nil {
+		return fmt.Errorf("worker: remove the record of cluster %s: %w", name, err)
+	}
+	return nil
+}
+
+// keepCluster records that the cluster is there and verified. From now on it outlives the job.
+func (r *run) keepCluster(ctx context.Context, plan contracts.Plan, report contracts.Report) error {
+	c, rev, err := r.s.cluster(ctx, r.rec.Cluster)
+	if err != nil {
+		return err
+	}
+	if c.Job != r.job {
+		return errFenced
+	}
+	now := time.Now().UTC()
+	c.State, c.Framework, c.Attempt = contracts.ClusterVerified, r.rec.Framework, r.rec.Attempt
+	c.Plan, c.Report, c.Verified = &plan, &report, &now
+	return r.s.putCluster(ctx, c, rev)
+}

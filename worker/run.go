@@ -1,0 +1,321 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/jobs"
+)
+
+// run is one job in work: its record, its message, and the clock that its deadline counts by.
+// One goroutine works on it; only cancel and touch may be used by others.
+type run struct {
+	*held
+	w   *Worker
+	s   *store
+	d   *delivery
+	log *slog.Logger
+
+	job   string
+	kind  contracts.JobKind
+	fence uint64
+	// attempts ends, by cancel and with its cause, when the job is to be given up; cleaning up
+	// goes on under the context that it was made from.
+	attempts context.Context
+	cancel   context.CancelCauseFunc
+
+	// The job was base old, by the server's clock, at begun, by our monotonic one.
+	base    time.Duration
+	begun   time.Time
+	touched atomic.Int64 // nanoseconds after begun of the last progress
+}
+
+func stack() string { return string(debug.Stack()) }
+
+// run works on a claimed job until it has ended or is handed on.
+func (w *Worker) run(ctx context.Context, d *delivery, h *held) (verdict, error) {
+	begun := time.Now()
+	at, err := w.store.serverTime(ctx, h.rec.Job)
+	if err != nil {
+		return verdict{}, err
+	}
+	attempt, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := &run{
+		held: h, w: w, s: w.store, d: d, job: h.rec.Job, kind: h.rec.Kind, fence: h.rec.Fence, attempts: attempt, cancel: cancel,
+		log:  w.log.With("job", h.rec.Job, "cluster", h.rec.Cluster, "fence", h.rec.Fence),
+		base: max(at.Sub(h.rec.Received), 0), begun: begun,
+	}
+	if !w.begin(r) {
+		return verdict{kind: leave}, nil
+	}
+	defer w.end(r)
+	w.metrics.inFlight.Inc()
+	defer w.metrics.inFlight.Dec()
+	defer r.keepAlive(ctx)()
+
+	for _, ev := range h.rec.Outbox { // the former owner may have died before it published
+		if err := r.s.publish(ctx, ev); err != nil {
+			return verdict{}, err
+		}
+	}
+	v, err := r.work(ctx)
+	if errors.Is(err, errFenced) {
+		r.log.Info("another worker has the job now")
+		return verdict{kind: leave}, nil
+	}
+	return v, err
+}
+
+// work does what the record says next until the job has ended or is handed on. ctx is the
+// worker's: it ends when a drain's grace is over.
+func (r *run) work(ctx context.Context) (verdict, error) {
+	timed, stop := context.WithDeadlineCause(r.attempts, time.Now().Add(r.left()), errDeadline)
+	defer stop()
+	if asked, err := r.s.cancelled(ctx, r.job); err != nil {
+		return verdict{}, err
+	} else if asked && r.kind != contracts.JobDestroy {
+		r.cancel(errCancelled)
+	}
+	if err := r.buryCrasher(ctx); err != nil {
+		return verdict{}, err
+	}
+	for {
+		var err error
+		switch step := jobs.Next(r.rec); step {
+		case jobs.Publish:
+			return r.publishEnd(ctx)
+		case jobs.End:
+			err = r.end(ctx)
+		case jobs.CleanUp:
+			err = r.cleanUp(ctx)
+		default:
+			err = r.attempt(timed, step)
+		}
+		r.touch()
+		if err != nil {
+			if v, done, err := r.settleFailure(ctx, timed, err); done || err != nil {
+				return v, err
+			}
+		}
+	}
+}
+
+// attempt does the kind of work that the job is about; on success the record has its terminal event.
+func (r *run) attempt(ctx context.Context, step jobs.Step) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if r.rec.Seq == 0 {
+		if err := r.emit(ctx, contracts.EventAccepted, contracts.EventData{}); err != nil {
+			return err
+		}
+	}
+	switch r.kind {
+	case contracts.JobDestroy:
+		return r.destroyCluster(ctx)
+	case contracts.JobVerify:
+		return r.verifyCluster(ctx)
+	}
+	if step == jobs.Adopt {
+		return r.adopt(ctx)
+	}
+	return r.place(ctx)
+}
+
+// settleFailure decides what follows an error: the verdict if the work here is done, else the
+// record says what comes next.
+func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, done bool, _ error) {
+	cause := context.Cause(timed)
+	var later *notNow
+	switch {
+	case errors.Is(err, errFenced), fencedByMesos(err):
+		return verdict{}, true, errFenced
+	case errors.Is(cause, errDrain):
+		v, err = r.handBack(0)
+		return v, true, err
+	case errors.Is(cause, errStalled):
+		r.log.Error("the job made no progress; it is left to another worker", "phase", r.rec.Phase, "error", err)
+		return verdict{kind: leave}, true, nil
+	case r.rec.Cleanup, r.rec.Pending != nil: // the clean-up itself did not work yet
+		r.log.Warn("clean-up not finished", "error", err)
+		v, err = r.handBack(pause(r.rec.Waits, time.Second, 15*time.Second))
+		return v, true, err
+	case errors.Is(cause, errCancelled):
+		return verdict{}, false, r.abandon(ctx, &contracts.Outcome{
+			Type: contracts.EventCancelled, Message: fmt.Sprintf("Cancelled on request in phase %s.", r.rec.Phase),
+		}, nil)
+	case errors.As(err, &later) && r.left() > time.Second:
+		v, err = r.handBack(min(later.delay, r.left()-time.Second/2))
+		return v, true, err
+	}
+	f := r.failure(err, cause)
+	if r.kind != contracts.JobCreate && !f.Final && r.left() > time.Second {
+		// Nothing was launched, so there is nothing to clean up before the next try.
+		r.log.Warn("not done yet, trying again", "phase", r.rec.Phase, "error", err)
+		v, err = r.handBack(min(pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second), r.left()-time.Second/2))
+		return v, true, err
+	}
+	if later == nil && jobs.Retry(r.rec, f, r.w.cfg.MaxAttempts, r.left(), minAttempt) {
+		r.log.Warn("attempt failed, another one follows", "attempt", r.rec.Attempt, "error", err)
+		return verdict{}, false, r.abandon(ctx, nil, f.Hosts)
+	}
+	r.log.Warn("job failed", "attempt", r.rec.Attempt, "phase", r.rec.Phase, "error", err)
+	return verdict{}, false, r.abandon(ctx, f.Outcome(), nil)
+}
+
+// minAttempt is the least time in which another attempt is worth its while: Redis alone takes 2 s.
+const minAttempt = 5 * time.Second
+
+// notNow is an error that time may mend: the job is handed back and tried again after delay.
+// failure is what the job ends with if its deadline comes first.
+type notNow struct {
+	delay   time.Duration
+	failure *jobs.Failure
+}
+
+func (e *notNow) Error() string { return e.failure.Error() }
+func (e *notNow) Unwrap() error { return e.failure }
+
+// failure says what the job failed of, with the deadline's name on what it cut short.
+func (r *run) failure(err, cause error) *jobs.Failure {
+	var f *jobs.Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	if !errors.Is(cause, errDeadline) {
+		return jobs.AsFailure(err)
+	}
+	return &jobs.Failure{
+		Reason:  contracts.ReasonDeadlineExceeded,
+		Message: fmt.Sprintf("The deadline of %v was over in phase %s: %v.", r.d.deadline, r.rec.Phase, err),
+		Final:   true, Err: err,
+	}
+}
+
+// abandon gives the attempt up; see jobs.Abandon.
+func (r *run) abandon(ctx context.Context, o *contracts.Outcome, hosts []string) error {
+	return r.save(ctx, func(rec *contracts.JobRecord) error {
+		jobs.Abandon(rec, o, hosts)
+		return nil
+	})
+}
+
+// handBack frees the job for any worker, after delay. It works while ctx is ending.
+func (r *run) handBack(delay time.Duration) (verdict, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*opTimeout)
+	defer cancel()
+	err := r.save(ctx, func(rec *contracts.JobRecord) error {
+		jobs.HandBack(rec)
+		if delay > 0 {
+			rec.Waits++
+		}
+		return nil
+	})
+	return verdict{kind: handBack, delay: delay}, err
+}
+
+// buryCrasher ends a job that has taken too many workers with it.
+func (r *run) buryCrasher(ctx context.Context) error {
+	if r.rec.Terminal != nil || r.rec.Cleanup || r.rec.Pending != nil || r.rec.Crashes < r.w.cfg.MaxCrashes {
+		return nil
+	}
+	why := fmt.Sprintf("%d workers ended without finishing or handing back this job, the last in phase %s.", r.rec.Crashes, r.rec.Phase)
+	if _, err := r.w.deadLetter(ctx, r.d, contracts.ReasonInternal, why); err != nil {
+		return err
+	}
+	return r.abandon(ctx, &contracts.Outcome{Type: contracts.EventFailed, Reason: contracts.ReasonInternal, Message: why}, nil)
+}
+
+// end writes the terminal event of a job of which nothing is left.
+func (r *run) end(ctx context.Context) error {
+	if r.kind == contracts.JobCreate {
+		if err := r.freeName(ctx); err != nil {
+			return err
+		}
+	}
+	return r.save(ctx, func(rec *contracts.JobRecord) error {
+		return jobs.FinishPending(rec, time.Now(), r.elapsed())
+	})
+}
+
+// publishEnd tells everybody how the job ended. The record has said so already, and can say
+// it again after any crash.
+func (r *run) publishEnd(ctx context.Context) (verdict, error) {
+	if err := r.s.publishTerminal(ctx, *r.rec.Terminal); err != nil {
+		return verdict{}, err
+	}
+	r.w.metrics.finished(r.rec)
+	r.log.Info("job has ended", "phase", r.rec.Phase, "reason", r.rec.Terminal.Data.Reason, "elapsed", r.elapsed().Round(time.Millisecond))
+	return verdict{kind: ack}, nil
+}
+
+func (r *run) save(ctx context.Context, change func(*contracts.JobRecord) error) error {
+	return r.s.save(ctx, r.held, change)
+}
+
+// emit writes an event into the record and publishes it.
+func (r *run) emit(ctx context.Context, t contracts.EventType, data contracts.EventData) error {
+	return r.emitIn(ctx, "", t, data)
+}
+
+// emitIn is emit on entering a phase: one write for both.
+func (r *run) emitIn(ctx context.Context, phase contracts.Phase, t contracts.EventType, data contracts.EventData) error {
+	var ev contracts.Event
+	err := r.save(ctx, func(rec *contracts.JobRecord) error {
+		if phase != "" {
+			if err := jobs.Advance(rec, phase, r.elapsed()); err != nil {
+				return err
+			}
+		}
+		ev = jobs.Emit(rec, t, data, time.Now(), r.elapsed())
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	r.touch()
+	return r.s.publish(ctx, ev)
+}
+
+// elapsed is the time since the stream stored the request.
+func (r *run) elapsed() time.Duration { return r.base + time.Since(r.begun) }
+
+// left is the time until the deadline.
+func (r *run) left() time.Duration { return r.d.deadline - r.elapsed() }
+
+// touch notes that the job made progress.
+func (r *run) touch() { r.touched.Store(int64(time.Since(r.begun))) }
+
+// keepAlive tells the server, until the returned function is called, that the job is worked
+// on, and stops doing so when the job makes no progress: a job that hangs must not hang for ever.
+func (r *run) keepAlive(ctx context.Context) (stop func()) {
+	ctx, end := context.WithCancel(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(r.w.consumer.CachedInfo().Config.AckWait / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if silent := time.Since(r.begun) - time.Duration(r.touched.Load()); silent > r.w.cfg.StallTimeout {
+				r.cancel(errStalled)
+				return
+			}
+			if err := r.d.msg.InProgress(); err != nil {
+				r.log.Warn("sign of life not sent", "error", err)
+			}
+		}
+	})
+	return func() { end(); done.Wait() }
+}

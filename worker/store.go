@@ -1,0 +1,210 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/jobs"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// errFenced says that another worker has the job now: the one that gets it stops at once and
+// touches nothing.
+var errFenced = errors.New("worker: another worker owns the job")
+
+// store keeps records in the key-value buckets. Every write is a compare-and-set.
+type store struct {
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	jobs     jetstream.KeyValue
+	clusters jetstream.KeyValue
+	leases   jetstream.KeyValue
+	log      *slog.Logger
+}
+
+func openStore(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, log *slog.Logger) (*store, error) {
+	s := &store{nc: nc, js: js, log: log}
+	for name, kv := range map[string]*jetstream.KeyValue{
+		contracts.BucketJobs: &s.jobs, contracts.BucketClusters: &s.clusters, contracts.BucketLeases: &s.leases,
+	} {
+		b, err := js.KeyValue(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("worker: open bucket %s: %w", name, err)
+		}
+		*kv = b
+	}
+	return s, nil
+}
+
+// held is a job record as its owner knows it, and the revision that its next write replaces.
+type held struct {
+	rec contracts.JobRecord
+	rev uint64
+}
+
+// opTimeout bounds one request to NATS; retries are bounded by the caller's context.
+const opTimeout = 3 * time.Second
+
+// save applies change to a copy of the record and writes it. It tries until the write is known
+// to have happened, errFenced is known, or ctx is over. On an error h is unchanged.
+func (s *store) save(ctx context.Context, h *held, change func(*contracts.JobRecord) error) error {
+	next := h.rec
+	if err := change(&next); err != nil {
+		return err
+	}
+	next.Write++
+	value, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("worker: encode the record of job %s: %w", next.Job, err)
+	}
+	for n := 0; ; n++ {
+		rev, err := update(ctx, s.jobs, next.Job, value, h.rev)
+		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+			// Ours, if an earlier try had arrived and only its answer was lost.
+			rev, err = s.mine(ctx, next)
+		}
+		switch {
+		case err == nil:
+			h.rec, h.rev = next, rev
+			return nil
+		case errors.Is(err, errFenced):
+			return err
+		}
+		s.log.Warn("job record not written, trying again", "job", next.Job, "error", err)
+		if err := sleep(ctx, pause(n, 50*time.Millisecond, 2*time.Second)); err != nil {
+			return fmt.Errorf("worker: write the record of job %s: %w", next.Job, err)
+		}
+	}
+}
+
+func update(ctx context.Context, kv jetstream.KeyValue, key string, value []byte, rev uint64) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	return kv.Update(ctx, key, value, rev)
+}
+
+// mine returns the revision of the stored record if it is exactly the write that want is.
+func (s *store) mine(ctx context.Context, want contracts.JobRecord) (uint64, error) {
+	var got contracts.JobRecord
+	e, err := s.read(ctx, s.jobs, want.Job, &got)
+	if err != nil {
+		return 0, err
+	}
+	if got.Owner == want.Owner && got.Fence == want.Fence && got.Write == want.Write {
+		return e.rev, nil
+	}
+	return 0, errFenced
+}
+
+// entry is where a value was found.
+type entry struct {
+	rev     uint64
+	created time.Time // by the server's clock
+}
+
+// read decodes the newest value of a key, as the bucket's leader has it: KeyValue.Get may be
+// answered by a replica that lags. A key that is absent or deleted is jetstream.ErrKeyNotFound.
+func (s *store) read(ctx context.Context, kv jetstream.KeyValue, key string, into any) (entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	bucket := kv.Bucket()
+	query, err := json.Marshal(map[string]string{"last_by_subj": "$KV." + bucket + "." + key})
+	if err != nil {
+		return entry{}, err
+	}
+	reply, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET.KV_"+bucket, query)
+	if err != nil {
+		return entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message *struct {
+			Seq  uint64    `json:"seq"`
+			Hdrs []byte    `json:"hdrs"`
+			Data []byte    `json:"data"`
+			Time time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil {
+		return entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
+	}
+	switch {
+	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
+		return entry{}, jetstream.ErrKeyNotFound
+	case answer.Error != nil:
+		return entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, answer.Error)
+	case answer.Message == nil:
+		return entry{}, fmt.Errorf("worker: read %s/%s: an answer with neither message nor error", bucket, key)
+	}
+	m := answer.Message
+	if len(m.Hdrs) > 0 {
+		h, err := nats.DecodeHeadersMsg(m.Hdrs)
+		if err != nil {
+			return entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
+		}
+		if op := h.Get("KV-Operation"); op == "DEL" || op == "PURGE" || h.Get("Nats-Marker-Reason") != "" {
+			return entry{rev: m.Seq, created: m.Time}, jetstream.ErrKeyNotFound
+		}
+	}
+	if err := json.Unmarshal(m.Data, into); err != nil {
+		return entry{}, fmt.Errorf("worker: %s/%s holds no valid record: %w", bucket, key, err)
+	}
+	return entry{rev: m.Seq, created: m.Time}, nil
+}
+
+// serverTime is when a revision of a job's record was stored: the server's clock, as of the
+// write. Deadlines count by it, so that a worker whose clock is wrong keeps them all the same.
+func (s *store) serverTime(ctx context.Context, job string) (time.Time, error) {
+	var ignored contracts.JobRecord
+	e, err := s.read(ctx, s.jobs, job, &ignored)
+	return e.created, err
+}
+
+// create stores a new job's record with worker as its owner. If there is one already, it is
+// returned with created false.
+func (s *store) create(ctx context.Context, rec contracts.JobRecord, worker string) (h *held, created bool, err error) {
+	jobs.Claim(&rec, worker)
+	rec.Write++
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return nil, false, fmt.Errorf("worker: encode the record of job %s: %w", rec.Job, err)
+	}
+	opCtx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	rev, err := s.jobs.Create(opCtx, rec.Job, value)
+	if err == nil {
+		return &held{rec: rec, rev: rev}, true, nil
+	}
+	if !errors.Is(err, jetstream.ErrKeyExists) {
+		return nil, false, fmt.Errorf("worker: create the record of job %s: %w", rec.Job, err)
+	}
+	h, err = s.job(ctx, rec.Job)
+	return h, false, err
+}
+
+// job reads a job's record.
+func (s *store) job(ctx context.Context, id string) (*held, error) {
+	h := &held{}
+	e, err := s.read(ctx, s.jobs, id, &h.rec)
+	if err != nil {
+		return nil, err
+	}
+	h.rev = e.rev
+	return h, nil
+}
+
+// cancelled says whether the cancellation of a job was asked for.
+func (s *store) cancelled(ctx context.Context, job string) (bool, error) {
+	var c contracts.CancelRequest
+	_, err := s.read(ctx, s.jobs, contracts.JobCancelKey(job), &c)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
