@@ -1,0 +1,6 @@
+//go:build race
+
+package verifier_test
+
+// raceDetector slows everything down ten times and more.
+const raceDetector = true
