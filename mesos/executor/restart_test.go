@@ -1,0 +1,104 @@
+package executor
+
+import (
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/internal/redistest"
+	"github.com/clustersmith/clustersmith/nodesconf"
+)
+
+func TestRestartsAreBounded(t *testing.T) {
+	t.Parallel()
+	var r restarts
+	now := time.Unix(0, 0)
+	for i, want := range []time.Duration{0, 500, 1000, 2000, 4000} {
+		wait, ok := r.next(now, 0.5)
+		if !ok || wait != want*time.Millisecond {
+			t.Errorf("restart %d: after %s, %v; want %d ms", i+1, wait, ok, want)
+		}
+		now = now.Add(time.Minute)
+	}
+	if _, ok := r.next(now, 0); ok {
+		t.Error("a sixth restart within ten minutes")
+	}
+	now = time.Unix(0, 0).Add(restartWindow)
+	if wait, ok := r.next(now, 0); !ok || wait == 0 {
+		t.Errorf("ten minutes after the first: after %s, %v", wait, ok)
+	}
+	if wait, ok := r.next(now.Add(time.Hour), 0); !ok || wait != 0 {
+		t.Errorf("an hour later: after %s, %v", wait, ok)
+	}
+}
+
+func TestJitterStaysAroundTheWait(t *testing.T) {
+	t.Parallel()
+	for _, jitter := range []float64{0, 0.999} {
+		var r restarts
+		r.next(time.Unix(0, 0), jitter)
+		if wait, _ := r.next(time.Unix(0, 0), jitter); wait < 250*time.Millisecond || wait >= 750*time.Millisecond {
+			t.Errorf("jitter %v: %s", jitter, wait)
+		}
+	}
+}
+
+func TestFailoverWait(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 1, 3)
+	dialect, err := nodesconf.LookupDialect("redis", "7.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	view := func(self int) []byte {
+		text, err := dialect.NodesConf(plan, self)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	alone := redistest.Plan(t, 3, 0, 3)
+	lonely, err := dialect.NodesConf(alone, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const timeout, up = 15 * time.Second, time.Hour
+	for _, c := range []struct {
+		name        string
+		persistence string
+		view        []byte
+		served      time.Duration
+		want        time.Duration
+	}{
+		{"a master with a replica", "none", view(0), up, 2 * timeout},
+		{"the same with snapshots, which are older than what it held", "rdb", view(0), up, 2 * timeout},
+		{"the same with an append-only file", "aof", view(0), up, 0},
+		{"a replica", "none", view(3), up, 0},
+		{"a master without a replica", "none", lonely, up, 0},
+		{"a master that was not writable yet", "none", view(0), writableDelay - 1, 0},
+		{"a view that is no view", "none", []byte("?\n"), up, 2 * timeout},
+		{"a view that is empty", "none", nil, up, 2 * timeout},
+		{"a view without myself", "none", []byte("vars currentEpoch 3 lastVoteEpoch 0\n"), up, 2 * timeout},
+	} {
+		if got := failoverWait(c.persistence, c.view, c.served, timeout); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+func TestNodeTimeout(t *testing.T) {
+	t.Parallel()
+	for config, want := range map[string]time.Duration{"": 15 * time.Second, "1000": time.Second, "x": 15 * time.Second} {
+		if got := nodeTimeout(map[string]string{"cluster-node-timeout": config}); got != want {
+			t.Errorf("%q: %s, want %s", config, got, want)
+		}
+	}
+}
+
+func TestBackoffStaysBelowTheAgentsPatience(t *testing.T) {
+	t.Parallel()
+	for attempts := range 100 {
+		if d := backoff(attempts, 2*time.Second); d < 10*time.Millisecond || d > 500*time.Millisecond {
+			t.Errorf("attempt %d: %s", attempts, d)
+		}
+	}
+}
