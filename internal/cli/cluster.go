@@ -1,0 +1,89 @@
+package cli
+
+import (
+	"time"
+
+	"fmt"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/google/uuid"
+)
+
+// destroyCmd publishes a destroy request.
+type destroyCmd struct {
+	natsFlags
+	Cluster  string        `arg:"" help:"The cluster's name."`
+	Wait     bool          `help:"Show progress until it is gone."`
+	Deadline time.Duration `placeholder:"TIME" help:"Longest time to the job's end (default 2m)."`
+	Timeout  time.Duration `placeholder:"TIME" help:"Longest wait (default the deadline and a minute)."`
+}
+
+func (cmd *destroyCmd) Run(e *env) error {
+	req := contracts.DestroyRequest{ID: uuid.NewString(), Cluster: cmd.Cluster, Deadline: contracts.Duration(cmd.Deadline)}.WithDefaults()
+	if err := req.Validate(); err != nil {
+		return badInput("%w", err)
+	}
+	return e.ask(cmd.natsFlags, order{
+		subject: contracts.SubjectDestroy, id: req.ID, cluster: req.Cluster, request: req, want: contracts.EventDestroyed,
+		wait: cmd.Wait, limit: limit(cmd.Timeout, req.Deadline),
+	})
+}
+
+// verifyCmd publishes a verify request and waits for its report.
+type verifyCmd struct {
+	natsFlags
+	Cluster  string        `arg:"" help:"The cluster's name."`
+	Repair   bool          `help:"Fail planned masters that are healthy replicas over, back to their places."`
+	Deadline time.Duration `placeholder:"TIME" help:"Longest time to the job's end (default 2m)."`
+	Timeout  time.Duration `placeholder:"TIME" help:"Longest wait (default the deadline and a minute)."`
+}
+
+func (cmd *verifyCmd) Run(e *env) error {
+	req := contracts.VerifyRequest{
+		ID: uuid.NewString(), Cluster: cmd.Cluster, Repair: cmd.Repair, Deadline: contracts.Duration(cmd.Deadline),
+	}.WithDefaults()
+	if err := req.Validate(); err != nil {
+		return badInput("%w", err)
+	}
+	return e.ask(cmd.natsFlags, order{
+		subject: contracts.SubjectVerify, id: req.ID, cluster: req.Cluster, request: req, want: contracts.EventVerified,
+		wait: true, limit: limit(cmd.Timeout, req.Deadline),
+	})
+}
+
+// cancelCmd publishes a cancel request.
+type cancelCmd struct {
+	natsFlags
+	Job     string        `arg:"" help:"The job's ID."`
+	Wait    bool          `help:"Show progress until the job's end."`
+	Timeout time.Duration `default:"3m" placeholder:"TIME" help:"Longest wait."`
+}
+
+func (cmd *cancelCmd) Run(e *env) error {
+	req := contracts.CancelRequest{ID: uuid.NewString(), Job: cmd.Job}
+	if err := req.Validate(); err != nil {
+		return badInput("%w; clustersmith status lists the jobs", err)
+	}
+	c, err := cmd.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	receipt, err := c.publish(e.ctx, contracts.SubjectCancel, req.ID, "", req)
+	if err != nil {
+		return err
+	}
+	receipt.Job = req.Job
+	if cmd.Wait {
+		end, err := e.wait(c, req.Job, contracts.JobEvents(req.Job), cmd.Timeout)
+		if err != nil {
+			return err
+		}
+		return e.finish(end, contracts.EventCancelled)
+	}
+	if e.json {
+		return e.encode(receipt)
+	}
+	_, err = fmt.Fprintf(e.out, "Job %s is asked to stop. Its last event says what became of it: clustersmith watch\n", req.Job)
+	return err
+}

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// natsFlags say how to reach NATS.
+type natsFlags struct {
+	NATS      string `name:"nats" env:"CLUSTERSMITH_NATS_URL" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"NATS servers, comma-separated ($CLUSTERSMITH_NATS_URL)."`
+	NATSCreds string `name:"nats-creds" env:"CLUSTERSMITH_NATS_CREDS" type:"path" placeholder:"FILE" help:"NATS user credentials."`
+	NATSCA    string `name:"nats-ca" env:"CLUSTERSMITH_NATS_CA" type:"path" placeholder:"FILE" help:"CA certificates that NATS servers are checked against."`
+}
+
+// client is a connection to NATS with JetStream.
+type client struct {
+	nc *nats.Conn
+	js jetstream.JetStream
+}
+
+const (
+	dialTimeout = 3 * time.Second
+	opTimeout   = 10 * time.Second
+)
+
+// connect opens a connection that comes back by itself when it is lost.
+func (f natsFlags) connect() (*client, error) {
+	opts := []nats.Option{
+		nats.Name("clustersmith cli"), nats.Timeout(dialTimeout), nats.MaxReconnects(-1),
+		nats.CustomReconnectDelay(func(attempts int) time.Duration {
+			d := min(100*time.Millisecond<<min(attempts, 5), 2*time.Second)
+			return d/2 + rand.N(d/2)
+		}),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // the calls return what matters
+	}
+	if f.NATSCreds != "" {
+		opts = append(opts, nats.UserCredentials(f.NATSCreds))
+	}
+	if f.NATSCA != "" {
+		opts = append(opts, nats.RootCAs(f.NATSCA))
+	}
+	nc, err := nats.Connect(f.NATS, opts...)
+	if err != nil {
+		return nil, unreachable("NATS at %s: %w; name the server with --nats or CLUSTERSMITH_NATS_URL, or start one with: clustersmith dev", f.NATS, err)
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		nc.Close()
+		return nil, unreachable("NATS at %s: %w", f.NATS, err)
+	}
+	return &client{nc: nc, js: js}, nil
+}
+
+func (c *client) close() { c.nc.Close() }
+
+// explain turns an error of JetStream into one that says what to do next.
+func explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled):
+		return err
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		return unreachable("the NATS server has no JetStream: %w; start it with -js, or use another one with --nats", err)
+	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, nats.ErrNoResponders):
+		return unreachable("the NATS server has no Clustersmith streams yet: %w; start a worker, which creates them: clustersmith worker", err)
+	}
+	return unreachable("%w; is the NATS server well? Try again", err)
+}
+
+// receipt is the stream's answer to a request.
+type receipt struct {
+	Job       string `json:"job"`
+	Cluster   string `json:"cluster,omitempty"`
+	Stream    string `json:"stream"`
+	Sequence  uint64 `json:"sequence"`
+	Duplicate bool   `json:"duplicate,omitempty"`
+}
+
+// publish puts a request into the queue. Trying again is safe: the message ID makes the
+// stream drop repetitions.
+func (c *client) publish(ctx context.Context, subject, id, cluster string, request any) (receipt, error) {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return receipt{}, fmt.Errorf("encode the request: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	ack, err := c.js.Publish(ctx, subject, body,
+		jetstream.WithMsgID(id), jetstream.WithExpectStream(contracts.StreamJobs), jetstream.WithRetryAttempts(3))
+	if err != nil {
+		return receipt{}, explain(fmt.Errorf("publish on %s: %w", subject, err))
+	}
+	return receipt{Job: id, Cluster: cluster, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+}

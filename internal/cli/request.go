@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"reflect"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/google/uuid"
+)
+
+// specFlags are a create request as flags. Zero means not given.
+type specFlags struct {
+	ID              string            `placeholder:"UUID" help:"The job's identity; made up when absent."`
+	Cluster         string            `placeholder:"NAME" help:"The cluster's name."`
+	Masters         int               `placeholder:"N" help:"Number of masters (default 3)."`
+	Replicas        *int              `placeholder:"N" help:"Replicas of each master (default 1)."`
+	CPUs            float64           `name:"cpus" placeholder:"N" help:"Cores of each node (default 0.5)."`
+	Memory          int               `placeholder:"MIB" help:"Memory of each node, in MiB (default 256)."`
+	Flavor          string            `placeholder:"NAME" help:"redis (default) or valkey."`
+	Version         string            `placeholder:"X.Y" help:"The server's version (default 7.0)."`
+	Persistence     string            `placeholder:"KIND" help:"none (default), aof or rdb."`
+	Config          map[string]string `placeholder:"NAME=VALUE" help:"A redis.conf directive; may be repeated."`
+	Role            string            `placeholder:"ROLE" help:"The Mesos role whose resources are used (default *)."`
+	FaultDomain     string            `placeholder:"KIND" help:"host (default), zone, region or attribute:NAME."`
+	FaultDomainRule string            `placeholder:"RULE" help:"required (default) or preferred."`
+	Link            string            `placeholder:"KIND" help:"pair (default) or ring."`
+	MaxNodesPerHost int               `placeholder:"N" help:"Bound of the nodes on one host."`
+	ExcludeHost     []string          `placeholder:"IP" help:"A host that must not be used; may be repeated."`
+	Deadline        time.Duration     `placeholder:"TIME" help:"Longest time to the job's end (default 2m)."`
+}
+
+func (f specFlags) request() contracts.CreateRequest {
+	r := contracts.CreateRequest{
+		ID: f.ID, Cluster: f.Cluster, Masters: f.Masters, Replicas: 1,
+		Node:  contracts.NodeResources{CPUs: f.CPUs, MemoryMB: f.Memory},
+		Redis: contracts.RedisOptions{Flavor: f.Flavor, Version: f.Version, Persistence: f.Persistence, Config: f.Config},
+		Placement: contracts.Placement{
+			Role: f.Role, FaultDomain: f.FaultDomain, FaultDomainRule: f.FaultDomainRule, Link: f.Link,
+			MaxNodesPerHost: f.MaxNodesPerHost, ExcludeHosts: f.ExcludeHost,
+		},
+		Deadline: contracts.Duration(f.Deadline),
+	}
+	if f.Replicas != nil {
+		r.Replicas = *f.Replicas
+	}
+	if r.ID == "" {
+		r.ID = uuid.NewString()
+	}
+	if r.Masters == 0 {
+		r.Masters = 3
+	}
+	if r.Node.CPUs == 0 {
+		r.Node.CPUs = 0.5
+	}
+	if r.Node.MemoryMB == 0 {
+		r.Node.MemoryMB = 256
+	}
+	return r
+}
+
+// parse is the request of a file or of flags, checked as a worker checks it.
+func (e *env) parse(file string, flags specFlags) (contracts.CreateRequest, error) {
+	if file == "" {
+		if flags.Cluster == "" {
+			return contracts.CreateRequest{}, badInput("what to create? Give -f FILE, or --cluster NAME and as many of the other flags as you like")
+		}
+		body, err := json.Marshal(flags.request())
+		if err != nil {
+			return contracts.CreateRequest{}, badInput("%w", err)
+		}
+		return checked(contracts.ParseCreate(body))
+	}
+	if !reflect.ValueOf(flags).IsZero() {
+		return contracts.CreateRequest{}, badInput("-f FILE holds the whole request: put the other flags' values into the file, or leave -f out")
+	}
+	body, err := e.readFile(file)
+	if err != nil {
+		return contracts.CreateRequest{}, err
+	}
+	req, err := contracts.ParseCreate(body)
+	var field *contracts.FieldError
+	if errors.As(err, &field) && field.Field == "id" {
+		if withID, ok := addID(body); ok {
+			req, err = contracts.ParseCreate(withID)
+		}
+	}
+	if err != nil {
+		return req, badInput("%s: %w", file, err)
+	}
+	return req, nil
+}
+
+func checked(r contracts.CreateRequest, err error) (contracts.CreateRequest, error) {
+	if err != nil {
+		return r, badInput("%w", err)
+	}
+	return r, nil
+}
+
+// addID puts a new ID before the first member of an object that has none.
+func addID(body []byte) ([]byte, bool) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(body, &members); err != nil || members["id"] != nil || len(members) == 0 {
+		return nil, false
+	}
+	open := bytes.IndexByte(body, '{')
+	id := fmt.Appendf(nil, `{"id":%q,`, uuid.NewString())
+	return append(id, body[open+1:]...), true
+}
+
+// readFile reads a file; - is the standard input.
+func (e *env) readFile(name string) ([]byte, error) {
+	var body []byte
+	var err error
+	if name == "-" {
+		body, err = io.ReadAll(e.in)
+	} else {
+		body, err = os.ReadFile(name)
+	}
+	if err != nil {
+		return nil, badInput("%w", err)
+	}
+	return body, nil
+}
