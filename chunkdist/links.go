@@ -20,6 +20,7 @@ type linker struct {
 	over     []int   // wishes that start with more copies than there are shards
 	cursor   []int   // by site: whose replica it took last, as a place in the ring
 	shards   []shard
+	chunked  int // how many of the shards, the first ones, are in chunks
 }
 
 // link deals the counts of a feasible problem.
@@ -53,8 +54,10 @@ func (p *problem) link(c counts, shape Link) []shard {
 	}
 	if shape == LinkPair && p.replicas > 0 {
 		l.dealChunks()
+		l.chunked = len(l.shards)
 	}
 	l.dealRounds()
+	l.untangle()
 	return l.shards
 }
 

@@ -42,7 +42,7 @@ func Replace(spec Spec, plan Plan, lost []string, hosts []Host) (Plan, error) {
 type moves struct {
 	p      *problem
 	nodes  []homeless
-	home   []int         // by place in nodes: the site, -1 while there is none
+	home   []int // by place in nodes: the site, -1 while there is none
 	forbid map[barred]bool
 }
 
