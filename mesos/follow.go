@@ -81,9 +81,11 @@ func (d *Deployment) send() {
 // enqueue has a sender make a call.
 func (d *Deployment) enqueue(what string, call func(context.Context) error) {
 	d.outbox = append(d.outbox, func(ctx context.Context) {
-		if err := call(ctx); err != nil && ctx.Err() == nil {
-			d.session.client.config.Logger.Warn("mesos: call failed", "call", what, "framework", d.session.FrameworkID(), "cause", err)
+		err := call(ctx)
+		if err == nil || ctx.Err() != nil || d.session.Err() != nil {
+			return
 		}
+		d.session.client.config.Logger.Warn("mesos: call failed", "call", what, "framework", d.session.FrameworkID(), "cause", err)
 	})
 }
 

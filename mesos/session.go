@@ -102,11 +102,11 @@ func (s *Session) run(sub *subscription) {
 			s.stop(cause)
 			return
 		}
-		s.client.config.Logger.Warn("mesos: subscription lost", "framework", s.FrameworkID(), "cause", cause)
 		if time.Since(since) > steady {
 			wait.reset()
 		}
 		if !errors.Is(cause, errResubscribe) {
+			s.client.config.Logger.Warn("mesos: subscription lost", "framework", s.FrameworkID(), "cause", cause)
 			if err := wait.wait(s.ctx, 0); err != nil {
 				return
 			}

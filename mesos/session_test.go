@@ -11,10 +11,7 @@ import (
 
 	v1 "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A master that starts refuses connections, then has no such path, then has not recovered,
 // then is busy; the session waits for it.

@@ -17,6 +17,9 @@ import (
 // defaultHeartbeat is the interval of a master that does not tell its own.
 const defaultHeartbeat = 15 * time.Second
 
+// errStreamEnd is the end of a stream between two records.
+var errStreamEnd = errors.New("the master ended the stream")
+
 // subscription is one event stream. After its first error it is dead for ever: next keeps
 // giving that error. next is called by one goroutine; kill by any.
 type subscription struct {
@@ -134,6 +137,8 @@ func (s *subscription) next() (*scheduler.Event, error) {
 	}
 	if cause := context.Cause(s.ctx); cause != nil {
 		err = cause // why it was killed says more than the broken read
+	} else if errors.Is(err, io.EOF) {
+		err = errStreamEnd
 	}
 	s.err = err
 	s.kill(err)
