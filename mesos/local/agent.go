@@ -22,7 +22,8 @@ type agent struct {
 	srv    *server
 	leader func() *master // the serving master; nil while there is none
 	dir    string
-	work   sync.WaitGroup // launches under way and processes waited for
+	work   sync.WaitGroup // processes, from their launch to their end
+	seen   roster
 	ctx    context.Context
 
 	// Owned by loop.
@@ -118,7 +119,12 @@ func (a *agent) listen(ctx context.Context) error {
 // boot serves the executor API and registers.
 func (a *agent) boot() {
 	a.srv.serve(a)
-	a.loop.post(func() { a.up = true; a.register() })
+	a.loop.post(func() { a.setUp(true); a.register() })
+}
+
+func (a *agent) setUp(up bool) {
+	a.up = up
+	a.seen.set(a.id, up)
 }
 
 // register announces the agent to the master; without one it tries again later.
@@ -161,6 +167,7 @@ func (a *agent) registration() registration {
 // registered is the master's answer.
 func (a *agent) registered(id string) {
 	a.id = id
+	a.seen.set(id, true)
 	info := *a.info
 	info.ID = &mesos.AgentID{Value: id}
 	a.info = &info

@@ -9,7 +9,7 @@ func (a *agent) crash() {
 	if !a.up {
 		return
 	}
-	a.up = false
+	a.setUp(false)
 	if l := a.link; l != nil {
 		a.link = nil
 		l.cut()
@@ -41,7 +41,8 @@ func (a *agent) recover() {
 	if a.up {
 		return
 	}
-	a.up, a.leaving = true, false
+	a.leaving = false
+	a.setUp(true)
 	for _, f := range a.frameworks {
 		for _, e := range f.executors {
 			if e.exited == nil {

@@ -15,7 +15,7 @@ import (
 // not run yet.
 func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo) {
 	f := a.frameworks[info.ID.Value]
-	if f == nil {
+	if f == nil || f.ending {
 		f = &agentFramework{executors: map[string]*agentExecutor{}}
 		a.frameworks[info.ID.Value] = f
 	}
@@ -56,9 +56,14 @@ func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo) {
 func (a *agent) launch(e *agentExecutor) {
 	run := a.newRun(e)
 	e.sandbox = run.dir
+	a.seen.put(e, 0)
 	a.work.Go(func() {
 		p, err := run.start(a.ctx)
 		a.loop.post(func() { a.launched(e, p, err) })
+		if err == nil {
+			status := p.wait()
+			a.loop.post(func() { a.ended(e, status) })
+		}
 	})
 }
 
@@ -67,7 +72,6 @@ func (a *agent) launched(e *agentExecutor, p *process, err error) {
 	if e.gone { // destroyed meanwhile
 		if p != nil {
 			p.kill()
-			a.work.Go(func() { p.wait() })
 		}
 		return
 	}
@@ -78,10 +82,7 @@ func (a *agent) launched(e *agentExecutor, p *process, err error) {
 		return
 	}
 	e.process = p
-	a.work.Go(func() {
-		status := p.wait()
-		a.loop.post(func() { a.ended(e, status) })
-	})
+	a.seen.put(e, p.pid)
 	if e.command != nil {
 		e.state = executorRunning
 		e.queue = nil
@@ -214,8 +215,8 @@ func (a *agent) forget(f *agentFramework) {
 	if len(f.executors) > 0 {
 		return
 	}
-	for key := range a.tasks {
-		if key.framework != id {
+	for key, t := range a.tasks {
+		if t.executor.framework != f {
 			continue
 		}
 		if !f.ending {
@@ -223,11 +224,16 @@ func (a *agent) forget(f *agentFramework) {
 		}
 		delete(a.tasks, key)
 	}
-	delete(a.frameworks, id)
+	if a.frameworks[id] == f {
+		delete(a.frameworks, id)
+	}
 }
 
 // ended is told when an executor's processes are gone. Its live tasks fail.
 func (a *agent) ended(e *agentExecutor, status int32) {
+	if e.gone {
+		return
+	}
 	if !a.up {
 		e.exited = &status
 		return
@@ -243,6 +249,7 @@ func (a *agent) ended(e *agentExecutor, status int32) {
 	}
 	e.state, e.gone = executorTerminating, true
 	delete(f.executors, executorID)
+	a.seen.drop(e)
 	if !f.ending {
 		if e.command != nil && status >= 0 {
 			a.commandEnded(e, syscall.WaitStatus(status))

@@ -76,7 +76,8 @@ func (m *master) allocate(only []string) {
 	agents := slices.Sorted(maps.Keys(m.agents))
 	m.rand.Shuffle(len(agents), func(i, j int) { agents[i], agents[j] = agents[j], agents[i] })
 	events := map[*framework]*scheduler.Event_Offers{}
-	share := m.shares()
+	whole := m.whole()
+	share := m.shares(whole)
 	for _, id := range agents {
 		a := m.agents[id]
 		if !a.connected || (len(only) > 0 && !slices.Contains(only, id)) {
@@ -94,7 +95,7 @@ func (m *master) allocate(only []string) {
 				continue
 			}
 			o := m.offer(c, a, p)
-			share.add(c, p, m.whole())
+			share.add(c, p, whole)
 			if events[c.framework] == nil {
 				events[c.framework] = &scheduler.Event_Offers{}
 			}
@@ -200,9 +201,8 @@ func (m *master) whole() map[string]int64 {
 	return sum
 }
 
-func (m *master) shares() *shareTable {
+func (m *master) shares(whole map[string]int64) *shareTable {
 	t := &shareTable{role: map[string]float64{}, framework: map[string]float64{}, milli: map[string]map[string]int64{}}
-	whole := m.whole()
 	for _, f := range m.frameworks {
 		for _, x := range f.tasks {
 			if !x.freed {

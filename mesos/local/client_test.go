@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/mesos/local"
 )
 
@@ -116,6 +118,7 @@ func subscribe(t *testing.T, m *local.Mesos, change map[string]any) *scheduler {
 		b, _ := io.ReadAll(s.resp.Body)
 		t.Fatalf("SUBSCRIBE: %d %s", s.resp.StatusCode, b)
 	}
+	s.await(0, "first event", func(map[string]any) bool { return true })
 	return s
 }
 
@@ -458,4 +461,100 @@ func (s *scheduler) running(offer map[string]any, id, executor string, args ...a
 	s.launch(offer, task(id, offer, custom(executor, args...)))
 	e, _ := s.await(from, "RUNNING", update(id, "TASK_RUNNING"))
 	return e
+}
+
+func agentAddress(m *local.Mesos, ip string) string {
+	for _, a := range m.Agents() {
+		if a.IP == ip {
+			return net.JoinHostPort(a.IP, strconv.Itoa(a.Port))
+		}
+	}
+	return ""
+}
+
+func getState(t *testing.T, url string) map[string]any {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(url + "/state")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var state map[string]any
+	if err := json.NewDecoder(resp.Body).Decode(&state); err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+// eventually polls what has no event to wait for.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
+func ports(begin, end int) []chunkdist.PortRange {
+	return []chunkdist.PortRange{{Begin: begin, End: end}}
+}
+
+// held returns the resources of an offer as {"cpus": 8, …, "ports": "[31000-31999]"}.
+func held(offer map[string]any) map[string]string {
+	out := map[string]string{}
+	for _, r := range at(offer, "resources").([]any) {
+		name := at(r, "name").(string)
+		if v, ok := lookup(r, "scalar", "value"); ok {
+			out[name] = fmt.Sprint(v)
+			continue
+		}
+		var parts []string
+		for _, x := range at(r, "ranges", "range").([]any) {
+			parts = append(parts, fmt.Sprintf("%v-%v", at(x, "begin"), at(x, "end")))
+		}
+		out[name] = "[" + strings.Join(parts, ",") + "]"
+	}
+	return out
+}
+
+// offers waits until every agent was offered since from, and returns the offers by IP.
+func (s *scheduler) offers(from int, ips ...string) map[string]map[string]any {
+	s.t.Helper()
+	out := map[string]map[string]any{}
+	for _, ip := range ips {
+		out[ip] = s.offer(from, ip)
+	}
+	return out
+}
+
+func (s *scheduler) decline(refuse any, offers ...map[string]any) {
+	s.t.Helper()
+	var ids []any
+	for _, o := range offers {
+		ids = append(ids, at(o, "id"))
+	}
+	body := obj("offer_ids", ids)
+	if refuse != nil {
+		body["filters"] = obj("refuse_seconds", refuse)
+	}
+	s.call("DECLINE", body)
+}
+
+// status waits for an UPDATE about a task and returns its status.
+func (s *scheduler) status(from int, task, state string) map[string]any {
+	s.t.Helper()
+	e, _ := s.await(from, state+" of "+task, update(task, state))
+	return at(e.body, "update", "status").(map[string]any)
+}
+
+// sandboxes is the directory that holds the frameworks' sandboxes of the first agent in Config.Dir.
+func sandboxes(t *testing.T, dir string) string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*", "slaves", "*", "frameworks"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no sandboxes in %s (%v)", dir, err)
+	}
+	return found[0]
 }

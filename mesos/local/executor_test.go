@@ -179,7 +179,14 @@ func (e *testExecutor) update(task, state string) {
 	status := map[string]any{
 		"task_id": map[string]any{"value": task}, "state": state, "source": "SOURCE_EXECUTOR",
 		"uuid": encode64(string(id[:])), "timestamp": float64(time.Now().UnixMicro()) / 1e6,
-		"message": "by the test executor",
+	}
+	// What the recorded executors said, so that all that comes of it can be compared.
+	switch state {
+	case "TASK_RUNNING":
+		status["message"], status["healthy"], status["data"] = "running", true, encode64("status data")
+		status["labels"] = obj("labels", list(obj("key", "k", "value", "v")))
+	case "TASK_KILLED":
+		status["message"] = "killed on request"
 	}
 	if !e.has("noexecutorid") {
 		status["executor_id"] = map[string]any{"value": os.Getenv("MESOS_EXECUTOR_ID")}

@@ -16,23 +16,23 @@ var (
 
 // StopMaster ends the master as SIGKILL would: connections are closed without a last chunk,
 // new ones are refused, and all that it knew is lost.
-func (m *Mesos) StopMaster() { m.stopMaster() }
-
-func (m *Mesos) stopMaster() {
+func (m *Mesos) StopMaster() {
 	m.mu.Lock()
 	ms := m.master
 	m.master = nil
+	if m.starting != nil {
+		m.starting.Stop()
+		m.starting = nil
+	}
 	m.mu.Unlock()
 	m.srv.kill()
 	if ms == nil {
 		return
 	}
-	ms.loop.pause(false)
-	ms.stop()
+	ms.loop.stop()
 	for _, a := range m.agents {
 		a.loop.post(func() {
-			if a.link != nil && a.link.master == ms {
-				l := a.link
+			if l := a.link; l != nil && l.master == ms {
 				l.cut()
 				a.masterLost(l)
 			}
@@ -44,23 +44,27 @@ func (m *Mesos) stopMaster() {
 // It answers 404, then 503, then serves; agents register again AgentReregisterDelay later.
 // It returns when the address is taken.
 func (m *Mesos) StartMaster(ctx context.Context) error {
-	if m.leader() != nil {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.master != nil || m.starting != nil {
 		return errors.New("local: the master runs")
 	}
 	if err := m.srv.listen(ctx); err != nil {
 		return err
 	}
-	serving := time.Now().Add(m.cfg.MasterStart)
-	m.srv.serve(unready(serving))
-	m.timers.Go(func() {
-		time.Sleep(2 * m.cfg.MasterStart)
+	m.srv.serve(unready(time.Now().Add(m.cfg.MasterStart)))
+	var timer *time.Timer
+	timer = time.AfterFunc(2*m.cfg.MasterStart, func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if !m.closed {
-			m.master = newMaster(m.cfg, m.srv, domain(m.cfg.Region, m.cfg.Zone))
-			m.srv.handle(m.master)
+		if m.starting != timer { // stopped meanwhile
+			return
 		}
+		m.starting = nil
+		m.master = newMaster(m.cfg, m.srv, domain(m.cfg.Region, m.cfg.Zone))
+		m.srv.handle(m.master)
 	})
+	m.starting = timer
 	return nil
 }
 
@@ -106,15 +110,10 @@ func (m *Mesos) inMaster(ctx context.Context, fn func(*master)) error {
 	return nil
 }
 
-// agent finds an agent by its ID or, before it has one, by its IP.
+// agent finds an agent by its IP (the first one there), ip:port or ID.
 func (m *Mesos) agent(name string) (*agent, error) {
 	for _, a := range m.agents {
-		if a.spec.IP == name || a.srv.address() == name {
-			return a, nil
-		}
-		id := ""
-		a.loop.do(context.Background(), func() { id = a.id })
-		if id == name {
+		if a.spec.IP == name || a.srv.address() == name || a.status().ID == name {
 			return a, nil
 		}
 	}
@@ -151,17 +150,16 @@ func (m *Mesos) RestartAgent(ctx context.Context, name string) error {
 // FreezeAgent (on) stops an agent as SIGSTOP would: connections stay open and nothing is
 // answered, but its executors run. Off continues it.
 func (m *Mesos) FreezeAgent(name string, on bool) error {
-	for _, a := range m.agents { // a frozen agent cannot be asked for its ID
-		if a.spec.IP == name || a.srv.address() == name {
-			a.srv.gate.set(on)
-			a.loop.pause(on)
-			if !on {
-				a.loop.post(a.thawed)
-			}
-			return nil
-		}
+	a, err := m.agent(name)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("%w: %s (to freeze, name it by IP)", ErrNoSuchAgent, name)
+	a.srv.gate.set(on)
+	a.loop.pause(on)
+	if !on {
+		a.loop.post(a.thawed)
+	}
+	return nil
 }
 
 // LeaveAgent lets an agent leave in good order, as SIGUSR1 does: it unregisters, shuts its
@@ -187,7 +185,10 @@ func (m *Mesos) LeaveAgent(ctx context.Context, name string) error {
 	}
 	a.loop.do(ctx, a.crash)
 	a.srv.kill()
-	a.loop.do(ctx, func() { a.id = "" })
+	a.loop.do(ctx, func() {
+		a.id = ""
+		a.setUp(false)
+	})
 	return nil
 }
 

@@ -39,8 +39,8 @@ func (m *master) subscribe(call *scheduler.Call, media string) *stream {
 		m.frameworks[id] = f
 	}
 	info.ID = &mesos.FrameworkID{Value: id}
-	m.detach(f, true)
 	m.update(f, info)
+	m.detach(f, true)
 	f.suppressed = map[string]bool{}
 	for _, role := range call.Subscribe.SuppressedRoles {
 		f.suppressed[role] = true
@@ -119,7 +119,9 @@ func (m *master) streamGone(s *stream) {
 // disconnected takes f's offers back and stops its heartbeat.
 func (m *master) disconnected(f *framework) {
 	f.stream = nil
-	f.heartbeat.Stop()
+	if f.heartbeat != nil {
+		f.heartbeat.Stop()
+	}
 	for _, o := range m.offersOf(f.id) {
 		m.withdraw(o)
 	}

@@ -18,32 +18,11 @@ type Mesos struct {
 	srv    *server
 	agents []*agent
 	cancel context.CancelFunc
-	timers sync.WaitGroup // a master that is starting
 
-	mu     sync.Mutex
-	master *master // nil while stopped or starting
-	closed bool
-}
-
-// AgentStatus is an agent as it is now.
-type AgentStatus struct {
-	// ID is the agent's ID; empty before it was ever registered.
-	ID string
-	// IP and Port are where it serves the executor API.
-	IP   string
-	Port int
-	// Up is false between a crash and a restart.
-	Up bool
-	// Executors are those that run.
-	Executors []ExecutorStatus
-}
-
-// ExecutorStatus is an executor, or a command task, that runs on an agent.
-type ExecutorStatus struct {
-	Framework, Executor string
-	// PID is the process; it leads a process group of its own. 0 while it is being started.
-	PID     int
-	Sandbox string
+	mu       sync.Mutex
+	master   *master     // nil while stopped or starting
+	starting *time.Timer // not nil while a master is starting
+	closed   bool
 }
 
 // Start starts a master and its agents and returns when the agents are registered. ctx
@@ -128,24 +107,6 @@ func (m *Mesos) Agents() []AgentStatus {
 	return out
 }
 
-// status reads the agent's state; a frozen agent answers when it is thawed or ended.
-func (a *agent) status() AgentStatus {
-	s := AgentStatus{IP: a.spec.IP, Port: a.srv.port}
-	a.loop.do(context.Background(), func() {
-		s.ID, s.Up = a.id, a.up
-		for id, f := range a.frameworks {
-			for executorID, e := range f.executors {
-				x := ExecutorStatus{Framework: id, Executor: executorID, Sandbox: e.sandbox}
-				if e.process != nil {
-					x.PID = e.process.pid
-				}
-				s.Executors = append(s.Executors, x)
-			}
-		}
-	})
-	return s
-}
-
 // Close ends every executor process that was started, waits until they are gone, and stops
 // the master and the agents. An error says that ctx ended first.
 func (m *Mesos) Close(ctx context.Context) error {
@@ -176,8 +137,7 @@ func (m *Mesos) Close(ctx context.Context) error {
 		err = fmt.Errorf("local: executors did not end: %w", context.Cause(ctx))
 	}
 	m.srv.gate.set(false)
-	m.timers.Wait()
-	m.stopMaster()
+	m.StopMaster()
 	for _, a := range m.agents {
 		a.srv.gate.set(false)
 		a.srv.kill()
@@ -188,7 +148,8 @@ func (m *Mesos) Close(ctx context.Context) error {
 
 // killAll kills every process and starts no more.
 func (a *agent) killAll() {
-	a.up, a.leaving = false, true
+	a.setUp(false)
+	a.leaving = true
 	for _, f := range a.frameworks {
 		for _, e := range f.executors {
 			if e.process != nil {

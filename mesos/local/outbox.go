@@ -21,11 +21,16 @@ type outbox struct {
 	loop  *loop
 	chaos *Chaos
 	rand  *rand.Rand
-	last  map[*stream]time.Time // when the stream's last event is due
+	queue map[*stream][]delayed // in the order that they are due
+}
+
+type delayed struct {
+	due time.Time
+	fn  func()
 }
 
 func newOutbox(l *loop, chaos *Chaos) *outbox {
-	o := &outbox{loop: l, chaos: chaos, last: map[*stream]time.Time{}}
+	o := &outbox{loop: l, chaos: chaos, queue: map[*stream][]delayed{}}
 	if chaos != nil {
 		o.rand = rand.New(rand.NewPCG(chaos.Seed, chaos.Seed))
 	}
@@ -44,26 +49,40 @@ func (o *outbox) send(s *stream, event *scheduler.Event) {
 
 // end ends a stream after what was sent to it.
 func (o *outbox) end(s *stream) {
-	if o.last[s].IsZero() {
+	if len(o.queue[s]) == 0 {
 		s.end()
 		return
 	}
 	o.later(s, s.end)
-	delete(o.last, s)
 }
 
-// forget drops what is known of a stream that is gone.
-func (o *outbox) forget(s *stream) { delete(o.last, s) }
+// forget drops what waits for a stream that is gone.
+func (o *outbox) forget(s *stream) { delete(o.queue, s) }
 
 func (o *outbox) later(s *stream, fn func()) {
-	now := time.Now()
-	due := now.Add(time.Duration(o.rand.Int64N(int64(o.chaos.MaxDelay))))
-	if last := o.last[s]; due.Before(last) {
-		due = last.Add(time.Microsecond)
+	queue := o.queue[s]
+	due := time.Now().Add(time.Duration(o.rand.Int64N(int64(o.chaos.MaxDelay))))
+	if n := len(queue); n > 0 && due.Before(queue[n-1].due) {
+		due = queue[n-1].due
 	}
-	o.last[s] = due
-	// Timers may fire out of order by little; the queue of the loop keeps what is due first.
-	o.loop.after(due.Sub(now), fn)
+	o.queue[s] = append(queue, delayed{due, fn})
+	if len(queue) == 0 {
+		o.drain(s)
+	}
+}
+
+// drain passes on what is due and comes back for the rest.
+func (o *outbox) drain(s *stream) {
+	for len(o.queue[s]) > 0 {
+		first := o.queue[s][0]
+		if wait := time.Until(first.due); wait > 0 {
+			o.loop.after(wait, func() { o.drain(s) })
+			return
+		}
+		first.fn()
+		o.queue[s] = o.queue[s][1:]
+	}
+	delete(o.queue, s)
 }
 
 // split makes one event of each offer, in random order.

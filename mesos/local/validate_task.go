@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/gogo/protobuf/proto"
@@ -64,7 +65,7 @@ func (m *master) validateExecutor(f *framework, a *masterAgent, e mesos.Executor
 		if !sameExecutor(known.info, e) {
 			const line = "------------------------------------------------------------"
 			return nil, fmt.Sprintf("ExecutorInfo is not compatible with existing ExecutorInfo with same ExecutorID.\n%s\nExisting ExecutorInfo:\n%s\n%s\nExecutorInfo:\n%s\n%s\n",
-				line, proto.MarshalTextString(&known.info), line, proto.MarshalTextString(&e), line)
+				line, textOf(&known.info), line, textOf(&e), line)
 		}
 		return nil, ""
 	}
@@ -73,6 +74,13 @@ func (m *master) validateExecutor(f *framework, a *masterAgent, e mesos.Executor
 		return nil, err.Error()
 	}
 	return p, ""
+}
+
+var closing = regexp.MustCompile(`(?m)^(\s*)>$`)
+
+// textOf writes a message in the text format, with the brackets that Mesos uses.
+func textOf(m proto.Message) string {
+	return closing.ReplaceAllString(strings.ReplaceAll(proto.MarshalTextString(m), ": <\n", " {\n"), "$1}")
 }
 
 // sameExecutor compares as Mesos does: everything but the order of the resources.
