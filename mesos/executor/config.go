@@ -42,6 +42,11 @@ type Config struct {
 	// BarrierTimeout the time from the first LAUNCH until GO.
 	StartTimeout   time.Duration
 	BarrierTimeout time.Duration
+	// IdleTimeout is how long an executor without a live task stays: its resources are the
+	// framework's until it ends, but the next LAUNCH may be on its way.
+	IdleTimeout time.Duration
+	// RestartWait is the wait before the second restart of a node; it doubles with each.
+	RestartWait time.Duration
 	// WaveSize, where not 0, makes GO release so many nodes at a time, WaveGap apart.
 	WaveSize int
 	WaveGap  time.Duration
@@ -69,6 +74,8 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		Server:          getenv("CLUSTERSMITH_REDIS_SERVER"),
 		StartTimeout:    e.duration("CLUSTERSMITH_START_TIMEOUT", 30*time.Second),
 		BarrierTimeout:  e.duration("CLUSTERSMITH_BARRIER_TIMEOUT", 10*time.Minute),
+		IdleTimeout:     10 * time.Second,
+		RestartWait:     500 * time.Millisecond,
 		WaveSize:        e.count("CLUSTERSMITH_WAVE_SIZE"),
 		WaveGap:         e.duration("CLUSTERSMITH_WAVE_GAP", 100*time.Millisecond),
 	}

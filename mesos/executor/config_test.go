@@ -26,7 +26,8 @@ func TestConfigurationOfAnAgent(t *testing.T) {
 		AgentEndpoint: "127.0.0.2:16081", FrameworkID: "f-0000", ExecutorID: "clustersmith-orders",
 		Sandbox: "/mnt/mesos/sandbox", ShutdownGrace: 3 * time.Second, Checkpoint: true,
 		RecoveryTimeout: 15 * time.Minute, BackoffMax: 2 * time.Second, Encoding: Protobuf,
-		StartTimeout: 30 * time.Second, BarrierTimeout: 10 * time.Minute, WaveGap: 100 * time.Millisecond,
+		StartTimeout: 30 * time.Second, BarrierTimeout: 10 * time.Minute, IdleTimeout: 10 * time.Second,
+		RestartWait: 500 * time.Millisecond, WaveGap: 100 * time.Millisecond,
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -18,8 +18,8 @@
 //     terminal state that no process of the node is left.
 //   - nodes.conf is written once. A restart keeps it and the data.
 //   - A master without an append-only file that may have held data and has replicas stays down
-//     until one of them had the time to be elected (2 × cluster-node-timeout): started at once, it
-//     would be back as an empty master, and its replicas would empty themselves after it.
+//     until one of them had the time to be elected (2 × cluster-node-timeout + 2 s): started at
+//     once, it would be back as an empty master, and its replicas would empty themselves after it.
 //   - An update is kept until it is acknowledged, and told again on every new subscription.
 //   - All state belongs to one goroutine (run); others only send it messages.
 package executor

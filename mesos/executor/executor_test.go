@@ -2,9 +2,12 @@ package executor
 
 import (
 	"context"
+	"flag"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +20,12 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(stubVariable) != "" {
+		stub()
+		return
+	}
+	flag.Parse()
+	flag.Set("test.parallel", "4") // the tests wait more than they compute
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.fork"))
 }
 
@@ -34,15 +43,23 @@ type subject struct {
 // runExecutor runs an executor against a scripted agent until the test is over.
 func runExecutor(t *testing.T, change func(*Config)) *subject {
 	t.Helper()
+	return runExecutorWith(t, change, func(*scriptedAgent) {})
+}
+
+// runExecutorWith lets the test prepare the agent.
+func runExecutorWith(t *testing.T, change func(*Config), prepare func(*scriptedAgent)) *subject {
+	t.Helper()
 	cfg := Config{
 		FrameworkID: "framework", ExecutorID: "executor", Sandbox: t.TempDir(),
-		ShutdownGrace: 5 * time.Second, Checkpoint: true, RecoveryTimeout: time.Minute, BackoffMax: 200 * time.Millisecond,
-		Encoding: Protobuf, StartTimeout: 10 * time.Second, BarrierTimeout: time.Minute,
+		ShutdownGrace: 2 * time.Second, Checkpoint: true, RecoveryTimeout: time.Minute, BackoffMax: 200 * time.Millisecond,
+		Encoding: Protobuf, StartTimeout: 10 * time.Second, BarrierTimeout: time.Minute, IdleTimeout: time.Minute,
+		RestartWait: 20 * time.Millisecond,
 	}
 	if change != nil {
 		change(&cfg)
 	}
 	x := &subject{t: t, agent: newAgentScript(t, cfg.Encoding), done: make(chan struct{})}
+	prepare(x.agent)
 	cfg.AgentEndpoint = x.agent.addr
 	x.cfg = cfg
 	x.logPath = filepath.Join(cfg.Sandbox, "stderr")
@@ -106,6 +123,34 @@ func (x *subject) boot(plan chunkdist.Plan, data []byte) *scriptedStream {
 	}
 	s.all(len(plan.Nodes), mesos.TASK_STARTING)
 	return s
+}
+
+// serverPIDs finds the processes of the first three nodes; 0 is none.
+func serverPIDs(t *testing.T, x *subject, plan chunkdist.Plan) (pids [3]int) {
+	t.Helper()
+	for i := range pids {
+		pids[i] = serverPID(t, x, plan.Nodes[i].Index)
+	}
+	return pids
+}
+
+// serverPID finds the process whose directory is a node's; 0 is none.
+func serverPID(t *testing.T, x *subject, index int) int {
+	t.Helper()
+	dirs, err := filepath.Glob("/proc/[0-9]*/cwd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		if to, err := os.Readlink(d); err == nil && to == filepath.Join(x.cfg.Sandbox, bundle.TaskID(index)) {
+			pid, err := strconv.Atoi(strings.Split(d, "/")[2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return pid
+		}
+	}
+	return 0
 }
 
 func TestClusterRuns(t *testing.T) {

@@ -112,10 +112,14 @@ func (r *run) start(n *node) {
 		case <-ctx.Done():
 			return started{n, nil, context.Cause(ctx)}
 		}
+		program, err := r.cluster.program.wait(ctx)
+		if err != nil {
+			return started{n, nil, err}
+		}
 		ctx, done := context.WithTimeoutCause(ctx, r.cfg.StartTimeout,
 			fmt.Errorf("not within %s", r.cfg.StartTimeout))
 		defer done()
-		s, err := r.cluster.startServer(ctx, n.index, hold)
+		s, err := r.cluster.startServer(ctx, program, n.index, hold)
 		return started{n, s, err}
 	})
 }
@@ -226,7 +230,7 @@ func (m exited) apply(r *run) {
 
 // crashed plans a restart in place, or gives the node up.
 func (r *run) crashed(n *node, why string, served time.Duration) {
-	wait, ok := n.restarts.next(time.Now(), rand.Float64())
+	wait, ok := n.restarts.next(time.Now(), r.cfg.RestartWait, rand.Float64())
 	if !ok {
 		r.ended(n, mesos.TASK_FAILED, fmt.Sprintf("more than %d restarts in %s: %s", maxRestarts, restartWindow, why))
 		return

@@ -13,6 +13,9 @@ const (
 	maxRestarts    = 5
 	restartWindow  = 10 * time.Minute
 	restartWaitMax = 30 * time.Second
+	// electionTime is what an election takes besides the node timeouts: for the news to spread
+	// and for a replica's own delay, half a second to one.
+	electionTime = 2 * time.Second
 	// writableDelay is how long a master refuses writes after its event loop began (Redis:
 	// CLUSTER_WRITABLE_DELAY). One that ends earlier holds no data.
 	writableDelay = 2 * time.Second
@@ -24,8 +27,9 @@ const (
 type restarts struct{ at []time.Time }
 
 // next decides about a crash: how long to wait before the next start, and whether there is one.
-// The first restart is at once, later ones double from half a second. jitter is in [0, 1).
-func (r *restarts) next(now time.Time, jitter float64) (wait time.Duration, ok bool) {
+// The first restart is at once, the second after about base, each later one after twice as long.
+// jitter is in [0, 1).
+func (r *restarts) next(now time.Time, base time.Duration, jitter float64) (wait time.Duration, ok bool) {
 	for len(r.at) > 0 && now.Sub(r.at[0]) >= restartWindow {
 		r.at = r.at[1:]
 	}
@@ -37,7 +41,7 @@ func (r *restarts) next(now time.Time, jitter float64) (wait time.Duration, ok b
 	if n == 0 {
 		return 0, true
 	}
-	wait = min(500*time.Millisecond<<(n-1), restartWaitMax)
+	wait = min(base<<(n-1), restartWaitMax)
 	return wait/2 + time.Duration(jitter*float64(wait)), true
 }
 
@@ -48,7 +52,7 @@ func failoverWait(persistence string, view []byte, served, nodeTimeout time.Dura
 	if persistence == nodesconf.PersistenceAOF || served < writableDelay || !hasReplicas(view) {
 		return 0
 	}
-	return 2 * nodeTimeout
+	return 2*nodeTimeout + electionTime
 }
 
 // hasReplicas reports whether a nodes.conf says that its node is a master and has replicas. A

@@ -8,25 +8,27 @@ import (
 	"github.com/clustersmith/clustersmith/nodesconf"
 )
 
+const base = 500 * time.Millisecond
+
 func TestRestartsAreBounded(t *testing.T) {
 	t.Parallel()
 	var r restarts
 	now := time.Unix(0, 0)
 	for i, want := range []time.Duration{0, 500, 1000, 2000, 4000} {
-		wait, ok := r.next(now, 0.5)
+		wait, ok := r.next(now, base, 0.5)
 		if !ok || wait != want*time.Millisecond {
 			t.Errorf("restart %d: after %s, %v; want %d ms", i+1, wait, ok, want)
 		}
 		now = now.Add(time.Minute)
 	}
-	if _, ok := r.next(now, 0); ok {
+	if _, ok := r.next(now, base, 0); ok {
 		t.Error("a sixth restart within ten minutes")
 	}
 	now = time.Unix(0, 0).Add(restartWindow)
-	if wait, ok := r.next(now, 0); !ok || wait == 0 {
+	if wait, ok := r.next(now, base, 0); !ok || wait == 0 {
 		t.Errorf("ten minutes after the first: after %s, %v", wait, ok)
 	}
-	if wait, ok := r.next(now.Add(time.Hour), 0); !ok || wait != 0 {
+	if wait, ok := r.next(now.Add(time.Hour), base, 0); !ok || wait != 0 {
 		t.Errorf("an hour later: after %s, %v", wait, ok)
 	}
 }
@@ -35,8 +37,8 @@ func TestJitterStaysAroundTheWait(t *testing.T) {
 	t.Parallel()
 	for _, jitter := range []float64{0, 0.999} {
 		var r restarts
-		r.next(time.Unix(0, 0), jitter)
-		if wait, _ := r.next(time.Unix(0, 0), jitter); wait < 250*time.Millisecond || wait >= 750*time.Millisecond {
+		r.next(time.Unix(0, 0), base, jitter)
+		if wait, _ := r.next(time.Unix(0, 0), base, jitter); wait < 250*time.Millisecond || wait >= 750*time.Millisecond {
 			t.Errorf("jitter %v: %s", jitter, wait)
 		}
 	}
@@ -69,15 +71,15 @@ func TestFailoverWait(t *testing.T) {
 		served      time.Duration
 		want        time.Duration
 	}{
-		{"a master with a replica", "none", view(0), up, 2 * timeout},
-		{"the same with snapshots, which are older than what it held", "rdb", view(0), up, 2 * timeout},
+		{"a master with a replica", "none", view(0), up, 2*timeout + electionTime},
+		{"the same with snapshots, which are older than what it held", "rdb", view(0), up, 2*timeout + electionTime},
 		{"the same with an append-only file", "aof", view(0), up, 0},
 		{"a replica", "none", view(3), up, 0},
 		{"a master without a replica", "none", lonely, up, 0},
 		{"a master that was not writable yet", "none", view(0), writableDelay - 1, 0},
-		{"a view that is no view", "none", []byte("?\n"), up, 2 * timeout},
-		{"a view that is empty", "none", nil, up, 2 * timeout},
-		{"a view without myself", "none", []byte("vars currentEpoch 3 lastVoteEpoch 0\n"), up, 2 * timeout},
+		{"a view that is no view", "none", []byte("?\n"), up, 2*timeout + electionTime},
+		{"a view that is empty", "none", nil, up, 2*timeout + electionTime},
+		{"a view without myself", "none", []byte("vars currentEpoch 3 lastVoteEpoch 0\n"), up, 2*timeout + electionTime},
 	} {
 		if got := failoverWait(c.persistence, c.view, c.served, timeout); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)

@@ -17,9 +17,6 @@ import (
 
 const (
 	senders = 8 // updates that are on their way to the agent at once
-	// idleExit is how long an executor without a live task stays: its resources are the
-	// framework's until it ends, but the next LAUNCH may be on its way.
-	idleExit = 10 * time.Second
 	// farewell bounds the wait for acknowledgements once everything has ended.
 	farewell = time.Second
 	// registration bounds the first subscription: by then the agent has given up as well.
@@ -213,7 +210,7 @@ func (r *run) checkFinished() {
 	case r.ending && r.idle == nil:
 		r.idle = r.after(r.cfg.ShutdownGrace*3/10, idleOver{})
 	case len(r.order) > 0 && open == 0 && r.idle == nil:
-		r.idle = r.after(idleExit, idleOver{})
+		r.idle = r.after(r.cfg.IdleTimeout, idleOver{})
 	}
 }
 

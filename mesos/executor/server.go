@@ -42,11 +42,7 @@ type server struct {
 
 // startServer starts the node with an index and returns when its ports are bound; if hold is
 // set, it is then stopped until resume. On an error no process is left.
-func (c *cluster) startServer(ctx context.Context, index int, hold bool) (*server, error) {
-	program, err := c.program.wait(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (c *cluster) startServer(ctx context.Context, program string, index int, hold bool) (*server, error) {
 	dir, node := c.dir(index), c.bundle.Plan.Nodes[index]
 	ip, err := netip.ParseAddr(node.Host)
 	if err != nil {

@@ -1,0 +1,151 @@
+package executor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/clustersmith/clustersmith/internal/redistest"
+	"github.com/clustersmith/clustersmith/mesos/bundle"
+)
+
+// TASK_KILLED comes when the process is gone, at the barrier and after it.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 0, 3)
+	x := runExecutor(t, nil)
+	s := x.boot(plan, data(t, plan, nil))
+	killed := func(index int) {
+		t.Helper()
+		u := s.next(mesos.TASK_KILLED)
+		if pid := serverPID(t, x, index); pid != 0 || u.TaskID.Value != bundle.TaskID(index) {
+			t.Errorf("%s is killed, and process %d is left", u.TaskID.Value, pid)
+		}
+	}
+	s.kill(bundle.TaskID(0), 0)
+	killed(0)
+	s.message(bundle.MessageGo)
+	s.all(2, mesos.TASK_RUNNING)
+	s.kill(bundle.TaskID(1), 0)
+	s.kill(bundle.TaskID(1), 0) // twice is once
+	killed(1)
+	s.kill(bundle.TaskID(0), 0) // ended long ago
+	s.kill("node-7", 0)         // never heard of
+	s.kill(bundle.TaskID(2), 0)
+	killed(2)
+}
+
+// A server that ignores SIGTERM is killed after the grace; a second KILL can shorten it.
+func TestKillOfADeafServer(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 0, 3)
+	x := runExecutor(t, func(c *Config) { c.Server = stubServer(t, "deaf") })
+	s := x.boot(plan, data(t, plan, nil))
+	s.message(bundle.MessageGo)
+	s.all(3, mesos.TASK_RUNNING)
+	begin := time.Now()
+	s.kill(bundle.TaskID(0), 300*time.Millisecond)
+	s.next(mesos.TASK_KILLED)
+	if took := time.Since(begin); took < 300*time.Millisecond {
+		t.Errorf("killed after %s", took)
+	}
+	s.kill(bundle.TaskID(1), time.Hour)
+	s.kill(bundle.TaskID(1), 10*time.Millisecond)
+	s.next(mesos.TASK_KILLED)
+}
+
+// A KILL that meets a start ends it.
+func TestKillWhileStarting(t *testing.T) {
+	t.Parallel()
+	x := runExecutor(t, func(c *Config) {
+		c.Server = script(t, `[ "$1" = --version ] && exec redis-server --version; exec sleep 60`)
+	})
+	s := x.agent.subscription()
+	s.subscribed(data(t, redistest.Plan(t, 3, 0, 3), nil))
+	s.launch(bundle.TaskID(0))
+	await(t, "the start", func() bool { return serverPID(t, x, 0) != 0 })
+	s.kill(bundle.TaskID(0), 0)
+	s.next(mesos.TASK_KILLED)
+	if pid := serverPID(t, x, 0); pid != 0 {
+		t.Errorf("process %d is left", pid)
+	}
+}
+
+// A KILL that meets a node between two starts ends it without a third.
+func TestKillWhileWaiting(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 1, 3)
+	x := runExecutor(t, nil)
+	s := x.boot(plan, data(t, plan, func(b *bundle.Bundle) { b.Config["cluster-node-timeout"] = "60000" }))
+	s.message(bundle.MessageGo)
+	s.all(6, mesos.TASK_RUNNING)
+	awaitOK(t, plan.Nodes[0])
+	killProcess(t, x, 0)
+	if u := s.next(mesos.TASK_RUNNING); !strings.HasPrefix(u.GetMessage(), "restarts in 2m2s: ") {
+		t.Errorf("a crashed master: %s", u.GetMessage())
+	}
+	s.kill(bundle.TaskID(0), 0)
+	s.next(mesos.TASK_KILLED)
+}
+
+// SHUTDOWN ends servers that are deaf as well, within the grace.
+func TestShutdown(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 0, 3)
+	x := runExecutor(t, func(c *Config) {
+		c.Server = stubServer(t, "deaf")
+		c.ShutdownGrace = time.Second
+	})
+	s := x.boot(plan, data(t, plan, nil))
+	s.message(bundle.MessageGo)
+	s.all(3, mesos.TASK_RUNNING)
+	begin := time.Now()
+	s.shutdown()
+	s.all(3, mesos.TASK_KILLED)
+	if err := x.wait(); err != nil || time.Since(begin) > time.Second {
+		t.Errorf("%v after %s", err, time.Since(begin))
+	}
+	if pids := serverPIDs(t, x, plan); pids != [3]int{} {
+		t.Errorf("servers are left: %v", pids)
+	}
+}
+
+// The executor is told to end (SIGTERM) while its nodes wait at the barrier.
+func TestInterruptAtTheBarrier(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 0, 3)
+	x := runExecutor(t, nil)
+	s := x.boot(plan, data(t, plan, nil))
+	x.stop()
+	s.all(3, mesos.TASK_KILLED)
+	if err := x.wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Without GO everything fails, and says why.
+func TestBarrierIsNotReleased(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 0, 3)
+	x := runExecutor(t, func(c *Config) { c.BarrierTimeout = 500 * time.Millisecond })
+	s := x.agent.subscription()
+	s.subscribed(data(t, plan, nil))
+	s.launch(bundle.TaskID(0))
+	s.launch(bundle.TaskID(1))
+	s.all(2, mesos.TASK_STARTING)
+	const want = "the start barrier was not released within 500ms: no GO came from the worker"
+	for range 2 {
+		if u := s.next(mesos.TASK_FAILED); u.GetMessage() != want {
+			t.Error(u.GetMessage())
+		}
+	}
+	s.launch(bundle.TaskID(2)) // too late
+	if u := s.next(mesos.TASK_FAILED); u.GetMessage() != want {
+		t.Error(u.GetMessage())
+	}
+	if pids := serverPIDs(t, x, plan); pids != [3]int{} {
+		t.Errorf("servers are left: %v", pids)
+	}
+}
