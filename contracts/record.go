@@ -50,8 +50,13 @@ type JobRecord struct {
 	Frameworks int    `json:"frameworks,omitempty"`
 	// PlanKey is where in BucketJobs the attempt's plan is, stored before ACCEPT.
 	PlanKey string `json:"plan_key,omitempty"`
-	// Excluded are hosts on which an earlier attempt failed.
-	Excluded []string `json:"excluded,omitempty"`
+	// Excluded are hosts on which an earlier attempt failed; AvoidPorts are ports, as
+	// host:port, of its nodes that failed. The hosts are used again only if there is no plan
+	// without them, the ports never.
+	Excluded   []string `json:"excluded,omitempty"`
+	AvoidPorts []string `json:"avoid_ports,omitempty"`
+	// Short is what the job ends with if its deadline comes while it waits for resources.
+	Short *Outcome `json:"short,omitempty"`
 	// Cleanup says that the framework must be torn down before the job goes on. Pending is
 	// then what the job ends with; without it a new attempt begins.
 	Cleanup bool     `json:"cleanup,omitempty"`

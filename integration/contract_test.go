@@ -25,7 +25,7 @@ func TestReadmeExampleInPlainBash(t *testing.T) {
 	if found == nil {
 		t.Fatal("the README has no plain bash example")
 	}
-	w := newWorld(t, agents(4, 8, 8192, 23000, 100))
+	w := newWorld(t, agents(4, 8, 8192))
 	w.worker()
 	_, port, err := net.SplitHostPort(w.nats.Addr().String())
 	must(t, err)
@@ -51,7 +51,7 @@ func TestReadmeExampleInPlainBash(t *testing.T) {
 
 // What cannot be worked on is answered once, kept once, and never comes back.
 func TestMessagesThatCannotBeWorkedOn(t *testing.T) {
-	w := newWorld(t, agents(3, 4, 4096, 23100, 100))
+	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	bodies := []struct {
 		subject, body string
@@ -107,12 +107,12 @@ func TestMessagesThatCannotBeWorkedOn(t *testing.T) {
 
 // A cancelled job leaves nothing, whatever phase it was in.
 func TestCancelInEveryPhase(t *testing.T) {
-	for i, phase := range []contracts.Phase{
+	for _, phase := range []contracts.Phase{
 		contracts.PhaseAccepted, contracts.PhaseWaitingResources, contracts.PhasePlanned, contracts.PhaseLaunching,
 		contracts.PhaseStarting, contracts.PhaseForming,
 	} {
 		t.Run(string(phase), func(t *testing.T) {
-			w := newWorld(t, agents(4, 4, 4096, 23200+100*i, 100))
+			w := newWorld(t, agents(4, 4, 4096))
 			w.worker()
 			req := request("unwanted", 3, 1)
 			if phase == contracts.PhaseWaitingResources {
@@ -141,7 +141,7 @@ func TestCancelInEveryPhase(t *testing.T) {
 
 // Every event is kept for those who come late, under the subject that the contract names.
 func TestLateSubscriberSeesEverything(t *testing.T) {
-	w := newWorld(t, agents(3, 4, 4096, 23900, 100))
+	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	req := request("late", 3, 0)
 	first := w.create(req)

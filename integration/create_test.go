@@ -16,11 +16,11 @@ import (
 // The shapes that people ask for, each verified, each judged by Redis' own tool, each destroyed
 // without a trace.
 func TestCreateShapes(t *testing.T) {
-	for i, c := range []struct{ masters, replicas, agents int }{
+	for _, c := range []struct{ masters, replicas, agents int }{
 		{3, 1, 3}, {6, 1, 4}, {30, 1, 6}, {5, 0, 3}, {4, 2, 5},
 	} {
 		t.Run(fmt.Sprintf("%dx%d on %d", c.masters, c.replicas, c.agents), func(t *testing.T) {
-			w := newWorld(t, agents(c.agents, 4, 4096, 20000+100*i, 100))
+			w := newWorld(t, agents(c.agents, 4, 4096))
 			w.worker()
 			name := fmt.Sprintf("shape-%d-%d", c.masters, c.replicas)
 			plan := w.verified(w.create(request(name, c.masters, c.replicas)))
@@ -45,7 +45,7 @@ func TestCreateShapes(t *testing.T) {
 // A cluster client of another library accepts the cluster; every write lands on the planned
 // master and reaches its replica.
 func TestOtherLibrariesAcceptTheCluster(t *testing.T) {
-	w := newWorld(t, agents(4, 4, 4096, 20600, 100))
+	w := newWorld(t, agents(4, 4, 4096))
 	w.worker()
 	plan := w.verified(w.create(request("clients", 3, 1)))
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -99,7 +99,7 @@ func masterOf(t *testing.T, plan contracts.Plan, slot int) contracts.Node {
 
 // A master and its replica never share a host, and a host never holds half of the masters.
 func TestPlacementIsSafe(t *testing.T) {
-	w := newWorld(t, agents(4, 4, 4096, 20700, 100))
+	w := newWorld(t, agents(4, 4, 4096))
 	w.worker()
 	plan := w.verified(w.create(request("safe", 6, 1)))
 	masters := map[string]int{}
@@ -120,7 +120,7 @@ func TestPlacementIsSafe(t *testing.T) {
 
 // The same request, ten times at once: one cluster, one history.
 func TestSameRequestTenTimes(t *testing.T) {
-	w := newWorld(t, agents(3, 4, 4096, 20800, 100))
+	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	w.worker()
 	req := request("ten", 3, 1)
@@ -142,7 +142,7 @@ func TestSameRequestTenTimes(t *testing.T) {
 // Ten requests of the same specification under ten IDs, at once: one cluster, and ten times the
 // same answer.
 func TestSameSpecificationTenTimes(t *testing.T) {
-	w := newWorld(t, agents(3, 4, 4096, 20900, 100))
+	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	w.worker()
 	reqs := make([]contracts.CreateRequest, 10)
@@ -165,7 +165,8 @@ func TestSameSpecificationTenTimes(t *testing.T) {
 
 // Impossible requests end in one failed event that says why; what comes after is not disturbed.
 func TestImpossibleRequests(t *testing.T) {
-	w := newWorld(t, agents(3, 4, 2048, 21000, 40))
+	list := agents(3, 4, 2048)
+	w := newWorld(t, list)
 	w.worker()
 	short := func(change func(*contracts.CreateRequest)) contracts.CreateRequest {
 		req := request("impossible-"+uuid.NewString()[:8], 3, 1)
@@ -181,9 +182,9 @@ func TestImpossibleRequests(t *testing.T) {
 		"four masters on three hosts": {short(func(r *contracts.CreateRequest) { r.Masters = 4 }), contracts.ReasonInsufficientResources, "host"},
 		"too much memory":             {short(func(r *contracts.CreateRequest) { r.Node.MemoryMB = 4096 }), contracts.ReasonInsufficientResources, "memory"},
 		"too many processors":         {short(func(r *contracts.CreateRequest) { r.Node.CPUs = 8 }), contracts.ReasonInsufficientResources, "cpu"},
-		"too many ports":              {short(func(r *contracts.CreateRequest) { r.Masters, r.Node.MemoryMB, r.Node.CPUs = 63, 64, 0.001 }), contracts.ReasonInsufficientResources, "port"},
+		"too many ports":              {short(func(r *contracts.CreateRequest) { r.Masters, r.Node.MemoryMB, r.Node.CPUs = 100, 64, 0.001 }), contracts.ReasonInsufficientResources, "port"},
 		"too few hosts": {short(func(r *contracts.CreateRequest) {
-			r.Placement.ExcludeHosts = []string{"127.0.0.2", "127.0.0.3"}
+			r.Placement.ExcludeHosts = []string{list[0].IP, list[1].IP}
 		}), contracts.ReasonInsufficientResources, "host"},
 		"two masters":         {short(func(r *contracts.CreateRequest) { r.Masters = 2 }), contracts.ReasonInvalidRequest, "masters"},
 		"an unknown version":  {short(func(r *contracts.CreateRequest) { r.Redis.Version = "3.2" }), contracts.ReasonInvalidRequest, "7.0"},
@@ -192,6 +193,7 @@ func TestImpossibleRequests(t *testing.T) {
 		"a role out of reach": {short(func(r *contracts.CreateRequest) { r.Placement.FaultDomain = "colour" }), contracts.ReasonInvalidRequest, "fault_domain"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			w := w.for_(t)
 			end := w.failed(w.create(c.req), c.reason)
 			if !strings.Contains(strings.ToLower(end.Data.Message), c.says) {
 				t.Errorf("the message does not speak of %q: %s", c.says, end.Data.Message)
@@ -208,7 +210,7 @@ func TestImpossibleRequests(t *testing.T) {
 
 // A name in use by another specification is refused at once; the cluster is not touched.
 func TestNameConflict(t *testing.T) {
-	w := newWorld(t, agents(3, 4, 4096, 21100, 100))
+	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	plan := w.verified(w.create(request("taken", 3, 1)))
 	end := w.failed(w.create(request("taken", 3, 0)), contracts.ReasonNameConflict)
@@ -223,7 +225,7 @@ func TestNameConflict(t *testing.T) {
 
 // A feasible request is not held up by one that waits for resources.
 func TestWaitingJobDoesNotBlock(t *testing.T) {
-	w := newWorld(t, agents(3, 4, 4096, 21200, 100))
+	w := newWorld(t, agents(3, 4, 4096))
 	w.worker(func(c *workerConfig) { c.Concurrency = 1 })
 	large := request("too-large", 3, 1)
 	large.Node.MemoryMB, large.Deadline = 65536, contracts.Duration(12*time.Second)

@@ -59,12 +59,12 @@ func (w *world) process(name string, env ...string) *process {
 // The worker that has the job is killed as soon as it has told of a phase; another one, which
 // was there all the time, brings the job to its one end.
 func TestKilledWorkersJobIsFinished(t *testing.T) {
-	for i, phase := range []contracts.Phase{
+	for _, phase := range []contracts.Phase{
 		contracts.PhaseAccepted, contracts.PhasePlanned, contracts.PhaseLaunching,
 		contracts.PhaseStarting, contracts.PhaseForming, contracts.PhaseVerifying,
 	} {
 		t.Run(string(phase), func(t *testing.T) {
-			w := newWorld(t, agents(4, 4, 4096, 22000+100*i, 100))
+			w := newWorld(t, agents(4, 4, 4096))
 			workers := map[string]*process{"a": w.process("a"), "b": w.process("b")}
 			req := request("survivor", 3, 1)
 			w.publish(contracts.SubjectCreate, req)
@@ -90,7 +90,7 @@ func TestKilledWorkersJobIsFinished(t *testing.T) {
 
 // A worker that is stopped hands its job over: no attempt is lost, and nothing is said twice.
 func TestDrainHandsOver(t *testing.T) {
-	w := newWorld(t, agents(4, 4, 4096, 22700, 100))
+	w := newWorld(t, agents(4, 4, 4096))
 	first := w.process("first", "CLUSTERSMITH_DRAIN_GRACE=1ms")
 	req := request("moved", 3, 1)
 	w.publish(contracts.SubjectCreate, req)
@@ -114,7 +114,7 @@ func TestDrainHandsOver(t *testing.T) {
 
 // Two workers share the load.
 func TestTwoWorkersShareTheLoad(t *testing.T) {
-	w := newWorld(t, agents(4, 8, 8192, 22800, 100))
+	w := newWorld(t, agents(4, 8, 8192))
 	w.process("a", "CLUSTERSMITH_CONCURRENCY=1")
 	w.process("b", "CLUSTERSMITH_CONCURRENCY=1")
 	var reqs []contracts.CreateRequest

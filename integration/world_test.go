@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -56,17 +57,28 @@ type world struct {
 	log     *slog.Logger
 }
 
-// agent is n agents on 127.0.0.2 and up, each with these resources. Every test has a range of
-// ports of its own, so that tests may run beside each other.
-func agents(n int, cpus, mem float64, firstPort, ports int) []local.AgentConfig {
+// networks counts the worlds of this process.
+var networks atomic.Int32
+
+// agents is n agents, each with these resources, on loopback addresses that no other test of
+// this or another process uses: so no test takes another's ports.
+func agents(n int, cpus, mem float64) []local.AgentConfig {
+	world := int(networks.Add(1))
 	list := make([]local.AgentConfig, n)
 	for i := range list {
 		list[i] = local.AgentConfig{
-			IP: fmt.Sprintf("127.0.0.%d", i+2), CPUs: cpus, MemMB: mem, DiskMB: 10240,
-			Ports: []chunkdist.PortRange{{Begin: firstPort, End: firstPort + ports - 1}},
+			IP: fmt.Sprintf("127.%d.%d.%d", 64+os.Getpid()%128, world%256, i+2), CPUs: cpus, MemMB: mem, DiskMB: 10240,
+			Ports: []chunkdist.PortRange{{Begin: 20000, End: 20099}},
 		}
 	}
 	return list
+}
+
+// for_ is the same world for a subtest.
+func (w *world) for_(t *testing.T) *world {
+	sub := *w
+	sub.t = t
+	return &sub
 }
 
 func newWorld(t *testing.T, agents []local.AgentConfig) *world {

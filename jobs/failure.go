@@ -3,6 +3,7 @@ package jobs
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
@@ -16,8 +17,8 @@ type Failure struct {
 	Details *contracts.Details
 	// Final says that another attempt would end the same way.
 	Final bool
-	// Hosts are to be left out of the next attempt.
-	Hosts []string
+	// Hosts and Ports (host:port) are to be left out of the next attempt.
+	Hosts, Ports []string
 	// Err is the cause, if there is one.
 	Err error
 }
@@ -41,6 +42,12 @@ func AsFailure(err error) *Failure {
 	return &Failure{Reason: contracts.ReasonInternal, Message: err.Error(), Err: err}
 }
 
+// Sentence makes an error's text a sentence for a person.
+func Sentence(err error) string {
+	text := strings.TrimSuffix(err.Error(), ".")
+	return strings.ToUpper(text[:1]) + text[1:] + "."
+}
+
 // Outcome is what a job ends with after the failure.
 func (f *Failure) Outcome() *contracts.Outcome {
 	return &contracts.Outcome{Type: contracts.EventFailed, Reason: f.Reason, Message: f.Message, Details: f.Details}
@@ -60,7 +67,7 @@ func PlanFailure(err error) *Failure {
 		return &Failure{Reason: contracts.ReasonInternal, Message: err.Error(), Final: true, Err: err}
 	}
 	f := &Failure{
-		Reason: contracts.ReasonInsufficientResources, Message: short.Error(), Err: err,
+		Reason: contracts.ReasonInsufficientResources, Message: Sentence(err), Err: err,
 		Details: &contracts.Details{Nearest: short.Nearest},
 	}
 	for _, s := range short.Shortages {

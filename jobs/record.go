@@ -93,15 +93,24 @@ func FrameworkID(job string, n int) string { return fmt.Sprintf("clustersmith-%s
 func FrameworkName(cluster string) string { return "clustersmith/" + cluster }
 
 // Abandon gives the attempt up: the framework is to be torn down; then the job ends with
-// outcome, or begins a new attempt where outcome is nil. hosts are left out of later attempts.
-func Abandon(r *contracts.JobRecord, outcome *contracts.Outcome, hosts []string) {
+// outcome, or begins a new attempt where outcome is nil. hosts and ports (host:port) are left
+// out of later attempts.
+func Abandon(r *contracts.JobRecord, outcome *contracts.Outcome, hosts, ports []string) {
 	r.Cleanup = true
 	r.Pending = outcome
-	for _, h := range hosts {
-		if !slices.Contains(r.Excluded, h) {
-			r.Excluded = append(slices.Clone(r.Excluded), h)
+	r.Excluded = union(r.Excluded, hosts)
+	r.AvoidPorts = union(r.AvoidPorts, ports)
+}
+
+// union is a new slice of what is in either, in order of appearance.
+func union(a, b []string) []string {
+	all := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
 		}
 	}
+	return all
 }
 
 // Cleaned books that nothing of the attempt is left. Without a pending outcome the job stands

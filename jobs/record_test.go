@@ -56,7 +56,7 @@ func TestTimingsAddUpToElapsed(t *testing.T) {
 	r := newRecord()
 	at := func(ms int) time.Duration { return time.Duration(ms) * time.Millisecond }
 	must(t, jobs.Advance(&r, contracts.PhaseLaunching, at(100)))
-	jobs.Abandon(&r, nil, []string{"10.0.0.1"})
+	jobs.Abandon(&r, nil, []string{"10.0.0.1"}, nil)
 	jobs.Cleaned(&r, at(300))
 	must(t, jobs.Advance(&r, contracts.PhaseLaunching, at(350)))
 	must(t, jobs.Finish(&r, contracts.EventVerified, contracts.EventData{}, time.Unix(1001, 0), at(900)))
@@ -98,7 +98,7 @@ func TestNoFrameworkIDTwice(t *testing.T) {
 			t.Fatalf("framework ID %s used twice", r.Framework)
 		}
 		seen[r.Framework] = true
-		jobs.Abandon(&r, nil, nil)
+		jobs.Abandon(&r, nil, nil, nil)
 		jobs.Cleaned(&r, time.Second)
 	}
 	if r.Attempt != 6 {
@@ -135,12 +135,12 @@ func TestWhatComesNext(t *testing.T) {
 	expect(jobs.Place)
 	r.PlanKey = "k"
 	expect(jobs.Adopt)
-	jobs.Abandon(&r, nil, nil)
+	jobs.Abandon(&r, nil, nil, nil)
 	expect(jobs.CleanUp)
 	jobs.Cleaned(&r, 0)
 	expect(jobs.Place)
 	jobs.UseFramework(&r)
-	jobs.Abandon(&r, &contracts.Outcome{Type: contracts.EventCancelled}, nil)
+	jobs.Abandon(&r, &contracts.Outcome{Type: contracts.EventCancelled}, nil, nil)
 	expect(jobs.CleanUp)
 	jobs.Cleaned(&r, 0)
 	expect(jobs.End)

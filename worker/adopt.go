@@ -34,7 +34,7 @@ func (r *run) adopt(ctx context.Context) error {
 	limited, stop := context.WithTimeoutCause(ctx, r.w.cfg.LaunchTimeout, errSlow)
 	defer stop()
 	var found mesos.Found
-	d := newDeployment(func(o mesos.DeploymentOptions) *mesos.Deployment {
+	d := newDeployment(plan, func(o mesos.DeploymentOptions) *mesos.Deployment {
 		var resumed *mesos.Deployment
 		resumed, found, err = mesos.Resume(limited, session, plan, o)
 		return resumed
@@ -43,7 +43,7 @@ func (r *run) adopt(ctx context.Context) error {
 	case ctx.Err() != nil && err != nil:
 		return errors.Join(context.Cause(ctx), err)
 	case err != nil && errors.Is(context.Cause(limited), errSlow):
-		return &jobs.Failure{Reason: contracts.ReasonLaunchFailed, Message: sentence(err), Err: err}
+		return &jobs.Failure{Reason: contracts.ReasonLaunchFailed, Message: jobs.Sentence(err), Err: err}
 	case err != nil:
 		return err
 	}

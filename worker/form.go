@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
@@ -73,7 +72,7 @@ func (r *run) tasksDone(ctx, limited context.Context, d *deployment, phase contr
 	case err == nil:
 		return nil
 	case errors.As(err, &task):
-		return taskFailure(phase, task, d.Failures())
+		return r.taskFailure(phase, task, d)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 	case !errors.Is(context.Cause(limited), errSlow):
@@ -95,22 +94,20 @@ const maxTasks = 20
 
 // taskFailure is what failed tasks say about the attempt: Mesos could not launch them, or, where
 // the executor itself says so, or later, the server could not start.
-func taskFailure(phase contracts.Phase, task *mesos.TaskError, all []contracts.TaskFailure) *jobs.Failure {
-	f := &jobs.Failure{Reason: contracts.ReasonLaunchFailed, Message: sentence(task), Err: task}
+func (r *run) taskFailure(phase contracts.Phase, task *mesos.TaskError, d *deployment) *jobs.Failure {
+	all := d.Failures()
+	f := &jobs.Failure{Reason: contracts.ReasonLaunchFailed, Message: jobs.Sentence(task), Err: task}
 	if phase != contracts.PhaseLaunching || task.State == "TASK_FAILED" && task.Reason == "" {
 		f.Reason = contracts.ReasonStartFailed
 	}
 	for _, t := range all {
 		f.Hosts = append(f.Hosts, t.Host)
+		if n := t.Node; n >= 0 && n < len(d.plan.Nodes) {
+			f.Ports = append(f.Ports, hostPort(t.Host, d.plan.Nodes[n].Port), hostPort(t.Host, d.plan.Nodes[n].BusPort))
+		}
 	}
 	f.Details = &contracts.Details{Tasks: all[:min(len(all), maxTasks)]}
 	return f
-}
-
-// sentence makes an error's text a sentence for a person.
-func sentence(err error) string {
-	text := strings.TrimSuffix(err.Error(), ".")
-	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 // verify waits until the nodes agree with the plan: first that they have formed a cluster, a
@@ -154,7 +151,7 @@ func (r *run) unverified(ctx context.Context, d *deployment, reason contracts.Re
 	var task *mesos.TaskError
 	switch {
 	case errors.As(cause, &task):
-		return taskFailure(contracts.PhaseForming, task, d.Failures())
+		return r.taskFailure(contracts.PhaseForming, task, d)
 	case cause != nil && !errors.Is(cause, errDeadline):
 		return errors.Join(cause, err)
 	}
@@ -173,7 +170,7 @@ func notAsPlanned(reason contracts.Reason, report contracts.Report, err error) *
 		f.Message = fmt.Sprintf("The cluster differs from the plan in %d places; the first: node %s, %s: expected %s, got %s.",
 			len(report.Differences)+report.Omitted, first.Address, first.Check, first.Expected, first.Got)
 	case err != nil:
-		f.Message = sentence(err)
+		f.Message = jobs.Sentence(err)
 	}
 	return f
 }

@@ -15,11 +15,12 @@ const executorGrace = 5 * time.Second
 // deployment is a mesos.Deployment whose progress can be waited for.
 type deployment struct {
 	*mesos.Deployment
+	plan    chunkdist.Plan
 	changed chan struct{} // holds a value when there is news
 }
 
-func newDeployment(follow func(mesos.DeploymentOptions) *mesos.Deployment) *deployment {
-	d := &deployment{changed: make(chan struct{}, 1)}
+func newDeployment(plan chunkdist.Plan, follow func(mesos.DeploymentOptions) *mesos.Deployment) *deployment {
+	d := &deployment{plan: plan, changed: make(chan struct{}, 1)}
 	d.Deployment = follow(mesos.DeploymentOptions{OnProgress: func(mesos.Progress) {
 		select {
 		case d.changed <- struct{}{}:
@@ -36,7 +37,7 @@ func (r *run) launch(ctx context.Context, session *mesos.Session, plan chunkdist
 	if err != nil {
 		return nil, err
 	}
-	d := newDeployment(func(o mesos.DeploymentOptions) *mesos.Deployment { return mesos.Follow(session, plan, o) })
+	d := newDeployment(plan, func(o mesos.DeploymentOptions) *mesos.Deployment { return mesos.Follow(session, plan, o) })
 	if err := d.Launch(ctx, launches, rest); err != nil {
 		d.Close()
 		return nil, err

@@ -90,7 +90,7 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 // within the offer wait.
 func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, chunkdist.Plan, error) {
 	offers := &offerSet{}
-	giveUp := time.NewTimer(r.w.cfg.OfferWait)
+	giveUp := time.NewTimer(min(r.w.cfg.OfferWait, r.left()-lastWords))
 	defer giveUp.Stop()
 	settled := time.NewTimer(time.Hour)
 	settled.Stop()
@@ -125,6 +125,9 @@ func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, ch
 	}
 }
 
+// lastWords is kept of the deadline, so that a job that finds no room can still say what was short.
+const lastWords = 250 * time.Millisecond
+
 // offerSettle is how long the offers must have been quiet before a plan is acted on: an
 // allocator sends what it has in one event, so this only catches a second one on its heels.
 const offerSettle = 5 * time.Millisecond
@@ -139,11 +142,16 @@ func (r *run) noPlan(ctx context.Context, planErr error) error {
 		return f
 	}
 	delay := pause(r.rec.Waits, time.Second, 10*time.Second)
-	if r.rec.Phase != contracts.PhaseWaitingResources {
-		err := r.emitIn(ctx, contracts.PhaseWaitingResources, contracts.EventProgress, contracts.EventData{Message: f.Message, Details: f.Details})
-		if err != nil {
-			return err
-		}
+	first := r.rec.Short == nil
+	err := r.save(ctx, func(rec *contracts.JobRecord) error {
+		rec.Short = f.Outcome()
+		return nil
+	})
+	if err == nil && first {
+		err = r.emitIn(ctx, contracts.PhaseWaitingResources, contracts.EventProgress, contracts.EventData{Message: f.Message, Details: f.Details})
+	}
+	if err != nil {
+		return err
 	}
 	return &notNow{delay: delay, failure: f}
 }
@@ -161,6 +169,7 @@ func (r *run) plan(offers *offerSet) (chunkdist.Plan, error) {
 	for _, agent := range unusable {
 		r.log.Info("agent not usable", "agent", agent)
 	}
+	hosts = withoutPorts(hosts, r.rec.AvoidPorts)
 	spec, err := r.spec()
 	if err != nil {
 		return chunkdist.Plan{}, err

@@ -165,7 +165,7 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 	}
 	if later == nil && jobs.Retry(r.rec, f, r.w.cfg.MaxAttempts, r.left(), minAttempt) {
 		r.log.Warn("attempt failed, another one follows", "attempt", r.rec.Attempt, "error", err)
-		return verdict{}, false, r.abandon(ctx, nil, f.Hosts)
+		return verdict{}, false, r.abandon(ctx, nil, f)
 	}
 	r.log.Warn("job failed", "attempt", r.rec.Attempt, "phase", r.rec.Phase, "error", err)
 	return verdict{}, false, r.abandon(ctx, f.Outcome(), nil)
@@ -193,6 +193,9 @@ func (r *run) failure(err, cause error) *jobs.Failure {
 	if !errors.Is(cause, errDeadline) {
 		return jobs.AsFailure(err)
 	}
+	if short := r.rec.Short; short != nil && r.rec.Phase == contracts.PhaseWaitingResources {
+		return &jobs.Failure{Reason: short.Reason, Message: short.Message, Details: short.Details, Final: true, Err: err}
+	}
 	return &jobs.Failure{
 		Reason:  contracts.ReasonDeadlineExceeded,
 		Message: fmt.Sprintf("The deadline of %v was over in phase %s: %v.", r.d.deadline, r.rec.Phase, err),
@@ -201,9 +204,12 @@ func (r *run) failure(err, cause error) *jobs.Failure {
 }
 
 // abandon gives the attempt up; see jobs.Abandon.
-func (r *run) abandon(ctx context.Context, o *contracts.Outcome, hosts []string) error {
+func (r *run) abandon(ctx context.Context, o *contracts.Outcome, why *jobs.Failure) error {
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
-		jobs.Abandon(rec, o, hosts)
+		if why == nil {
+			why = &jobs.Failure{}
+		}
+		jobs.Abandon(rec, o, why.Hosts, why.Ports)
 		return nil
 	})
 }
