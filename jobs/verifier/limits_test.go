@@ -76,19 +76,11 @@ func TestCancelled(t *testing.T) {
 	v := newVerifier(t, c.Plan, verifier.Options{})
 	reason := errors.New("the worker shuts down")
 	ctx, cancel := context.WithCancelCause(t.Context())
-	asked := make(chan struct{})
-	go func() { // not at a moment that the test chooses: somewhere in the polling
-		defer cancel(reason)
-		<-asked
-	}()
-	if _, err := v.Form(deadline(t, time.Millisecond), nil); err != nil {
-		t.Errorf("a deadline is an error: %v", err)
-	}
-	close(asked)
-	if report, err := v.Verify(ctx, nil); !errors.Is(err, reason) {
+	if report, err := v.Form(ctx, func(int, int) { cancel(reason) }); !errors.Is(err, reason) {
 		t.Errorf("the error is %v: %+v", err, report)
 	}
 	for _, call := range []func(context.Context) error{
+		func(ctx context.Context) error { _, err := v.Verify(ctx, nil); return err },
 		func(ctx context.Context) error { _, err := v.Pass(ctx); return err },
 		func(ctx context.Context) error { _, err := v.Quick(ctx); return err },
 		func(ctx context.Context) error { _, err := v.Form(ctx, nil); return err },
