@@ -108,8 +108,8 @@ func (s *Session) call(ctx context.Context, call *scheduler.Call, idempotent boo
 		}
 		err = fmt.Errorf("mesos: %s: %w", call.Type, err)
 		if idempotent && errors.Is(err, ErrDisconnected) {
-			if s.subscribed(ctx) != nil {
-				return err
+			if ended := s.subscribed(ctx); ended != nil {
+				return fmt.Errorf("%w: %w", ended, err)
 			}
 			continue
 		}

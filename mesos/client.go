@@ -45,7 +45,6 @@ func NewClient(config Config) (*Client, error) {
 		// Redirects are followed by send, which keeps method, body and credentials.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: config.CallTimeout, KeepAlive: 15 * time.Second}).DialContext,
 			TLSClientConfig:     config.TLSConfig,
 			TLSHandshakeTimeout: config.CallTimeout,

@@ -23,7 +23,8 @@ type DeploymentOptions struct {
 	// AcceptMaintenance accepts inverse offers, which ask for agents back. Default: decline.
 	AcceptMaintenance bool
 	// GoneAfter is how long a master must say TASK_GONE in reconciliation until a task is
-	// believed to be gone. Default 1s.
+	// believed to be gone, and how long the statuses of an executor's tasks are waited for
+	// after its end. Default 1s.
 	GoneAfter time.Duration
 	// UnknownAfter is the same for TASK_UNKNOWN, which a restarted master says of agents
 	// that are not back yet. Default 90s.
@@ -87,9 +88,10 @@ type Deployment struct {
 	nodes     *nodes
 	outbox    []func(context.Context)
 	reconcile repeated
-	release   repeated  // GO
-	calm      time.Time // when to reconcile although nothing seems wrong
-	resuming  bool      // absent nodes are for Resume to judge
+	release   repeated               // GO
+	calm      time.Time              // when to reconcile although nothing seems wrong
+	resuming  bool                   // absent nodes are for Resume to judge
+	ends      map[string]executorEnd // by agent
 
 	mu       sync.Mutex // guards what the owner publishes
 	progress Progress
@@ -108,7 +110,7 @@ func newDeployment(s *Session, plan chunkdist.Plan, o DeploymentOptions, resumin
 		session: s, plan: plan, options: o,
 		commands: make(chan func()), out: make(chan func(context.Context)),
 		nodes: newNodes(plan, o.GoneAfter, o.UnknownAfter), resuming: resuming,
-		changed: make(chan struct{}),
+		ends: map[string]executorEnd{}, changed: make(chan struct{}),
 	}
 	d.reconcile.wait = backoff{base: o.RetryMin, limit: o.RetryMax}
 	d.release.wait = d.reconcile.wait

@@ -97,6 +97,7 @@ func (d *Deployment) handle(event Event, now time.Time) (changed bool) {
 		if len(event.UUID) > 0 {
 			d.enqueue("ACKNOWLEDGE", func(ctx context.Context) error { return s.Acknowledge(ctx, event.TaskStatus) })
 		}
+		d.explain(&event.TaskStatus)
 		var open bool
 		changed, open = d.nodes.status(event.TaskStatus, now)
 		if d.resuming {
@@ -108,7 +109,7 @@ func (d *Deployment) handle(event Event, now time.Time) (changed bool) {
 			d.reconcile.after(now)
 		}
 	case Failure:
-		changed = d.executorFailed(event)
+		changed = d.executorFailed(event, now)
 	case Reconnected:
 		d.nodes.doubt()
 		if d.resuming {
@@ -139,21 +140,55 @@ func (d *Deployment) handle(event Event, now time.Time) (changed bool) {
 	return changed
 }
 
-// executorFailed marks the nodes of an executor or of a whole agent that is gone. The statuses
-// of the tasks say the same, but may wait behind an acknowledgement.
-func (d *Deployment) executorFailed(f Failure) (changed bool) {
+// executorFailed takes the end of an executor or of a whole agent in. The statuses of the tasks
+// say more, and follow; they are waited for a moment, since they may be held back behind an
+// acknowledgement or never come.
+func (d *Deployment) executorFailed(f Failure, now time.Time) (changed bool) {
 	if f.Executor == "" {
 		return d.nodes.failAgent(f.Agent, contracts.TaskFailure{
 			State: v1.TASK_UNREACHABLE.String(), Reason: v1.REASON_AGENT_REMOVED.String(), Message: "the agent is gone",
 		})
 	}
-	if f.Executor != bundle.ExecutorID(d.plan.Cluster) {
-		return false
+	if f.Executor == bundle.ExecutorID(d.plan.Cluster) {
+		d.ends[f.Agent] = executorEnd{how: describeWait(f.WaitStatus), believe: now.Add(d.options.GoneAfter)}
 	}
-	return d.nodes.failAgent(f.Agent, contracts.TaskFailure{
-		State: v1.TASK_FAILED.String(), Reason: v1.REASON_EXECUTOR_TERMINATED.String(),
-		Message: "the executor ended: " + describeWait(f.WaitStatus),
-	})
+	return false
+}
+
+// executorEnd is an executor's end that its tasks have not all confirmed yet.
+type executorEnd struct {
+	how     string
+	believe time.Time // when the end is taken for the tasks' end without their statuses
+}
+
+// explain adds how the executor ended to a status that says only that it did.
+func (d *Deployment) explain(st *v1.TaskStatus) {
+	end, known := d.ends[st.GetAgentID().GetValue()]
+	if !known || st.Reason == nil || st.GetReason() != v1.REASON_EXECUTOR_TERMINATED {
+		return
+	}
+	text := "the executor ended: " + end.how
+	if said := st.GetMessage(); said != "" {
+		text = said + " (" + text + ")"
+	}
+	st.Message = &text
+}
+
+// believeEnds fails the nodes of executors whose end is long enough ago.
+func (d *Deployment) believeEnds(now time.Time) (changed bool) {
+	for agent, end := range d.ends {
+		if now.Before(end.believe) {
+			continue
+		}
+		delete(d.ends, agent)
+		if d.nodes.failAgent(agent, contracts.TaskFailure{
+			State: v1.TASK_FAILED.String(), Reason: v1.REASON_EXECUTOR_TERMINATED.String(),
+			Message: "the executor ended: " + end.how,
+		}) {
+			changed = true
+		}
+	}
+	return changed
 }
 
 // describeWait says in words what a wait status means.
@@ -179,11 +214,19 @@ func (d *Deployment) next() time.Time {
 			next = at
 		}
 	}
+	for _, end := range d.ends {
+		if end.believe.Before(next) {
+			next = end.believe
+		}
+	}
 	return next
 }
 
 // tick does what is due.
 func (d *Deployment) tick(now time.Time) {
+	if d.believeEnds(now) {
+		d.publish()
+	}
 	calm := !now.Before(d.calm)
 	if calm {
 		d.calm = now.Add(d.options.Calm)

@@ -2,8 +2,11 @@ package mesos
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -362,5 +365,52 @@ func TestPing(t *testing.T) {
 		if err := newTestClient(t, testConfig(t, c.masters...)).Ping(testContext(t)); (err == nil) != c.ok {
 			t.Errorf("%v: %v", c.masters, err)
 		}
+	}
+}
+
+// Over TLS with a CA of one's own; a redirect without a scheme stays on TLS, and one that
+// would leave it is refused.
+func TestTLS(t *testing.T) {
+	t.Parallel()
+	secure := func(steps ...step) *scripted {
+		m := &scripted{t: t, codec: JSON, steps: steps}
+		m.Server = httptest.NewTLSServer(m)
+		t.Cleanup(func() { m.CloseClientConnections(); m.Close() })
+		return m
+	}
+	plain := newScripted(t, JSON, stream(open, subscribed(15)))
+	leader := secure(stream(open, subscribed(15)))
+	other := secure(redirect(plain.URL), redirect("//"+strings.TrimPrefix(leader.URL, "https://")))
+	config := testConfig(t, other.URL)
+	config.TLSConfig = &tls.Config{RootCAs: x509.NewCertPool()}
+	config.TLSConfig.RootCAs.AddCert(leader.Certificate())
+	config.TLSConfig.RootCAs.AddCert(other.Certificate())
+	mustSubscribe(t, newTestClient(t, config), Framework{})
+	if len(leader.calls()) != 1 || len(plain.calls()) != 0 {
+		t.Errorf("%d calls over TLS, %d without", len(leader.calls()), len(plain.calls()))
+	}
+	config.TLSConfig = nil // an unknown CA
+	if err := newTestClient(t, config).Ping(testContext(t)); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("got %v, want a certificate error", err)
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
+	for want, config := range map[string]Config{
+		"Masters is empty": {},
+		"ftp://h":          {Masters: []string{"ftp://h"}},
+		"http://":          {Masters: []string{"http://"}},
+		`codec "xml"`:      {Masters: []string{"h:5050"}, Codec: "xml"},
+		"BackoffMin":       {Masters: []string{"h:5050"}, BackoffMin: time.Minute},
+		"Principal":        {Masters: []string{"h:5050"}, Secret: "s"},
+		"negative":         {Masters: []string{"h:5050"}, CallTimeout: -1},
+	} {
+		if _, err := NewClient(config); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", config, err, want)
+		}
+	}
+	if _, err := NewClient(Config{Masters: []string{"10.0.0.1:5050", "https://m2/"}}); err != nil {
+		t.Error(err)
 	}
 }
