@@ -13,36 +13,39 @@ const maxValue = 1024
 
 // denied are the directives that a user cannot set, by what they would decide. A trailing *
 // stands for any ending.
-var denied = map[string][]string{
-	"it decides where the node listens and what it is called": {
+var denied = []struct {
+	reason string
+	keys   []string
+}{
+	{"it decides where the node listens and what it is called", []string{
 		"port", "bind", "bind-source-addr", "unixsocket*", "rdma-*", "protected-mode",
 		"cluster-enabled", "cluster-port", "cluster-announce-*",
 		"replica-announce-*", "replica-announced", "slave-announce-*",
-	},
-	"it decides which files the server reads and writes": {
+	}},
+	{"it decides which files the server reads and writes", []string{
 		"include", "loadmodule*", "dir", "dbfilename", "appendfilename", "appenddirname",
 		"cluster-config-file", "logfile", "pidfile", "syslog-*", "aclfile",
-	},
-	"it decides how the server is run": {
+	}},
+	{"it decides how the server is run", []string{
 		"daemonize", "supervised", "upstart", "enable-*", "rename-command", "sentinel*", "oom-score-adj-relative",
-	},
-	"it decides the cluster's layout": {
+	}},
+	{"it decides the cluster's layout", []string{
 		"replicaof", "slaveof", "cluster-allow-replica-migration", "cluster-migration-barrier",
-	},
-	"redis.persistence decides it": {
+	}},
+	{"redis.persistence decides it", []string{
 		"save", "appendonly",
-	},
-	"passwords and TLS are not supported": {
+	}},
+	{"passwords and TLS are not supported", []string{
 		"requirepass", "masterauth", "masteruser", "primaryauth", "primaryuser", "user", "tls-*",
-	},
+	}},
 }
 
 // DeniedKeys lists the directives that a user's configuration cannot hold, sorted. A trailing
 // * stands for any ending.
 func DeniedKeys() []string {
 	var keys []string
-	for _, ks := range denied {
-		keys = append(keys, ks...)
+	for _, group := range denied {
+		keys = append(keys, group.keys...)
 	}
 	slices.Sort(keys)
 	return keys
@@ -50,11 +53,11 @@ func DeniedKeys() []string {
 
 // Denied says why a user's configuration cannot hold a directive; "" means that it can.
 func Denied(key string) string {
-	for reason, keys := range denied {
-		for _, k := range keys {
+	for _, group := range denied {
+		for _, k := range group.keys {
 			prefix, wild := strings.CutSuffix(k, "*")
 			if key == k || wild && strings.HasPrefix(key, prefix) {
-				return reason
+				return group.reason
 			}
 		}
 	}

@@ -1,12 +1,11 @@
 package redistest
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net"
 	"strconv"
 	"testing"
-
-	"github.com/google/uuid"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 )
@@ -29,7 +28,7 @@ func Plan(t testing.TB, masters, replicas, hosts int) chunkdist.Plan {
 	}
 	nodes := masters * (1 + replicas)
 	base := lockBlock(t, hosts, (nodes+hosts-1)/hosts+replicas+1)
-	uid := uuid.NewString()
+	uid := rand.Text()
 	p := chunkdist.Plan{Cluster: "test", UID: uid, Masters: masters, Replicas: replicas}
 	used := make([]int, hosts)
 	for i := range nodes {

@@ -22,8 +22,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gomodule/redigo/redis"
-
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/internal/proc"
 	"github.com/clustersmith/clustersmith/nodesconf"
@@ -171,27 +169,6 @@ func (c *Cluster) Signal(i int, sig syscall.Signal) {
 	if err := p.cmd.Process.Signal(sig); err != nil {
 		c.t.Fatalf("node %d: %v\n%s", i, err, c.log(i))
 	}
-}
-
-// Do sends one command to a node and returns its answer.
-func (c *Cluster) Do(i int, command string, args ...any) any {
-	c.t.Helper()
-	reply, err := c.TryDo(i, command, args...)
-	if err != nil {
-		c.t.Fatalf("node %d: %s %v: %v", i, command, args, err)
-	}
-	return reply
-}
-
-// TryDo sends one command to a node and returns its answer or its error.
-func (c *Cluster) TryDo(i int, command string, args ...any) (any, error) {
-	conn, err := redis.Dial("tcp", c.Addr(i), redis.DialConnectTimeout(patience),
-		redis.DialReadTimeout(patience), redis.DialWriteTimeout(patience))
-	if err != nil {
-		return nil, err
-	}
-	defer conn.Close()
-	return conn.Do(command, args...)
 }
 
 // WriteFile writes a file into a node's directory.

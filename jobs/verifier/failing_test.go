@@ -47,7 +47,7 @@ var faults = []fault{
 		name: "a slot owned by another", masters: 3, verified: true,
 		arrange: func(t *testing.T, c *redistest.Cluster) {
 			for _, i := range []int{2, 0, 1} {
-				c.Do(i, "CLUSTER", "SETSLOT", 0, "NODE", c.Plan.Nodes[2].ID)
+				do(t, c, i, "CLUSTER", "SETSLOT", 0, "NODE", c.Plan.Nodes[2].ID)
 			}
 		},
 		want: []string{verifier.CheckSlots}, text: "0 10922-16383", blind: true,
@@ -55,21 +55,21 @@ var faults = []fault{
 	{
 		name: "a slot on the move", masters: 3, verified: true,
 		arrange: func(t *testing.T, c *redistest.Cluster) {
-			c.Do(0, "CLUSTER", "SETSLOT", 7, "MIGRATING", c.Plan.Nodes[1].ID)
+			do(t, c, 0, "CLUSTER", "SETSLOT", 7, "MIGRATING", c.Plan.Nodes[1].ID)
 		},
 		want: []string{verifier.CheckSlots}, text: "[7->-", blind: false,
 	},
 	{
 		name: "a replica of the wrong master", masters: 3, replicas: 1, verified: true,
 		arrange: func(t *testing.T, c *redistest.Cluster) {
-			c.Do(3, "CLUSTER", "REPLICATE", c.Plan.Nodes[1].ID)
+			do(t, c, 3, "CLUSTER", "REPLICATE", c.Plan.Nodes[1].ID)
 		},
 		want: []string{verifier.CheckRoles}, text: "replica of node 1", blind: true,
 	},
 	{
 		name: "a failed-over pair", masters: 3, replicas: 1, verified: true,
 		boot:    redistest.Options{Config: map[string]string{"cluster-node-timeout": "2000"}}, // news travels sooner
-		arrange: func(t *testing.T, c *redistest.Cluster) { c.Do(3, "CLUSTER", "FAILOVER") },
+		arrange: func(t *testing.T, c *redistest.Cluster) { do(t, c, 3, "CLUSTER", "FAILOVER") },
 		want:    []string{verifier.CheckRoles}, text: "replica of node 3", blind: true,
 	},
 	{
@@ -79,25 +79,25 @@ var faults = []fault{
 				return nil, conf // without a nodes.conf it is an empty node with an ID of its own
 			}})
 			n := other.Plan.Nodes[0]
-			c.Do(0, "CLUSTER", "MEET", n.Host, n.Port, n.BusPort)
+			do(t, c, 0, "CLUSTER", "MEET", n.Host, n.Port, n.BusPort)
 		},
 		want: []string{verifier.CheckCounts, verifier.CheckMembers}, text: "only planned nodes", blind: true,
 	},
 	{
 		name: "a forgotten node", masters: 3, replicas: 1, verified: true,
-		arrange: func(t *testing.T, c *redistest.Cluster) { c.Do(1, "CLUSTER", "FORGET", c.Plan.Nodes[3].ID) },
+		arrange: func(t *testing.T, c *redistest.Cluster) { do(t, c, 1, "CLUSTER", "FORGET", c.Plan.Nodes[3].ID) },
 		want:    []string{verifier.CheckCounts, verifier.CheckMembers}, text: "not known", blind: true,
 	},
 	{
 		name: "a node at another address", masters: 3, verified: true,
-		arrange: func(t *testing.T, c *redistest.Cluster) { c.Do(2, "CONFIG", "SET", "cluster-announce-port", 1) },
+		arrange: func(t *testing.T, c *redistest.Cluster) { do(t, c, 2, "CONFIG", "SET", "cluster-announce-port", 1) },
 		want:    []string{verifier.CheckAddresses}, text: ":1@",
 	},
 	{
 		name: "a replica whose link is down", masters: 3, replicas: 1, verified: true,
 		arrange: func(t *testing.T, c *redistest.Cluster) {
-			c.Do(3, "CONFIG", "SET", "masterauth", "its master has no password")
-			c.Do(0, "CLIENT", "KILL", "TYPE", "replica")
+			do(t, c, 3, "CONFIG", "SET", "masterauth", "its master has no password")
+			do(t, c, 0, "CLIENT", "KILL", "TYPE", "replica")
 		},
 		want: []string{verifier.CheckReplication}, text: "down", blind: true,
 	},
@@ -132,7 +132,7 @@ var faults = []fault{
 	},
 	{
 		name: "a node that needs a password", masters: 3, verified: true,
-		arrange: func(t *testing.T, c *redistest.Cluster) { c.Do(2, "CONFIG", "SET", "requirepass", "secret") },
+		arrange: func(t *testing.T, c *redistest.Cluster) { do(t, c, 2, "CONFIG", "SET", "requirepass", "secret") },
 		want:    []string{verifier.CheckAnswers}, text: "NOAUTH",
 	},
 	{
@@ -162,7 +162,9 @@ var faults = []fault{
 		arrange: func(t *testing.T, c *redistest.Cluster) {
 			c.Signal(1, syscall.SIGSTOP)
 			c.Signal(2, syscall.SIGSTOP)
-			await(t, func() bool { return bytes.Contains(c.Do(0, "CLUSTER", "INFO").([]byte), []byte("cluster_state:fail")) })
+			await(t, func() bool {
+				return bytes.Contains(do(t, c, 0, "CLUSTER", "INFO").([]byte), []byte("cluster_state:fail"))
+			})
 			c.Signal(1, syscall.SIGCONT)
 			c.Signal(2, syscall.SIGCONT)
 		},
@@ -170,7 +172,7 @@ var faults = []fault{
 	},
 	{
 		name: "a master that takes no writes", masters: 3, replicas: 1, verified: true,
-		arrange: func(t *testing.T, c *redistest.Cluster) { c.Do(1, "CONFIG", "SET", "min-replicas-to-write", 2) },
+		arrange: func(t *testing.T, c *redistest.Cluster) { do(t, c, 1, "CONFIG", "SET", "min-replicas-to-write", 2) },
 		want:    []string{verifier.CheckWrite}, text: "NOREPLICAS", blind: true,
 	},
 }

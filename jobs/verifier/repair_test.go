@@ -20,7 +20,7 @@ func failedOver(t *testing.T, masters, replicas int, promoted ...int) *redistest
 	})
 	mustVerify(t, newVerifier(t, c.Plan, verifier.Options{}))
 	for _, i := range promoted {
-		c.Do(i, "CLUSTER", "FAILOVER")
+		do(t, c, i, "CLUSTER", "FAILOVER")
 	}
 	awaitFailing(t, newVerifier(t, c.Plan, verifier.Options{}), fault{want: []string{verifier.CheckRoles}})
 	return c
@@ -73,13 +73,13 @@ func TestNoRepair(t *testing.T) {
 			o := verifier.Options{}
 			if kind != "not asked for" {
 				o.Repair = true
-				c.Do(2, "CONFIG", "SET", "requirepass", "secret")
+				do(t, c, 2, "CONFIG", "SET", "requirepass", "secret")
 			}
 			report := verify(t, newVerifier(t, c.Plan, o), 2*time.Second)
 			if report.OK || len(report.Repaired) != 0 {
 				t.Errorf("%+v", report)
 			}
-			if info := c.Do(3, "INFO", "replication").([]byte); !bytes.Contains(info, []byte("role:master")) {
+			if info := do(t, c, 3, "INFO", "replication").([]byte); !bytes.Contains(info, []byte("role:master")) {
 				t.Errorf("the pair was failed over: %s", info)
 			}
 		})
@@ -92,7 +92,7 @@ func TestAgedEpochs(t *testing.T) {
 	c := redistest.Boot(t, redistest.Plan(t, 3, 0, 3), redistest.Options{})
 	v := newVerifier(t, c.Plan, verifier.Options{AgedEpochs: true})
 	mustVerify(t, v)
-	c.Do(0, "CLUSTER", "BUMPEPOCH")
+	do(t, c, 0, "CLUSTER", "BUMPEPOCH")
 	report := mustVerify(t, v)
 	if len(report.Differences) != 0 {
 		t.Errorf("%+v", report)
