@@ -237,9 +237,10 @@ func TestClusterOnMesos(t *testing.T) {
 			if err := j.mesos.CrashAgent("127.0.0.2"); err != nil {
 				t.Fatal(err)
 			}
-			if err := j.mesos.RestartAgent(ctx, "127.0.0.2"); err != nil {
-				t.Fatal(err)
-			}
+			await(t, "the agent to be back", func() bool {
+				// A process that is just being forked may hold its old socket for a moment.
+				return j.mesos.RestartAgent(ctx, "127.0.0.2") == nil
+			})
 			await(t, "the executor to be known again", func() bool { return j.executor("127.0.0.2") != 0 })
 			if after := j.servers("127.0.0.2"); len(before) != 2 || fmt.Sprint(before) != fmt.Sprint(after) {
 				t.Errorf("servers before the agent's restart %v, after it %v", before, after)

@@ -54,10 +54,13 @@ func newAgentScript(t *testing.T, encoding string) *scriptedAgent {
 // start listens, at first on any port, later on the same one.
 func (a *scriptedAgent) start(addr string) {
 	a.t.Helper()
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		a.t.Fatal(err)
-	}
+	var l net.Listener
+	await(a.t, "a place to listen", func() (listens bool) {
+		// A process that is just being forked may hold the old socket for a moment.
+		var err error
+		l, err = net.Listen("tcp", addr)
+		return err == nil
+	})
 	a.addr = l.Addr().String()
 	a.server = &http.Server{Handler: http.HandlerFunc(a.serve)}
 	go a.server.Serve(l)
