@@ -165,7 +165,7 @@ func TestSameSpecificationTenTimes(t *testing.T) {
 
 // Impossible requests end in one failed event that says why; what comes after is not disturbed.
 func TestImpossibleRequests(t *testing.T) {
-	list := agents(3, 4, 2048)
+	list := agents(3, 4, 8192)
 	w := newWorld(t, list)
 	w.worker()
 	short := func(change func(*contracts.CreateRequest)) contracts.CreateRequest {
@@ -180,7 +180,7 @@ func TestImpossibleRequests(t *testing.T) {
 		says   string
 	}{
 		"four masters on three hosts": {short(func(r *contracts.CreateRequest) { r.Masters = 4 }), contracts.ReasonInsufficientResources, "host"},
-		"too much memory":             {short(func(r *contracts.CreateRequest) { r.Node.MemoryMB = 4096 }), contracts.ReasonInsufficientResources, "memory"},
+		"too much memory":             {short(func(r *contracts.CreateRequest) { r.Node.MemoryMB = 65536 }), contracts.ReasonInsufficientResources, "memory"},
 		"too many processors":         {short(func(r *contracts.CreateRequest) { r.Node.CPUs = 8 }), contracts.ReasonInsufficientResources, "cpu"},
 		"too many ports":              {short(func(r *contracts.CreateRequest) { r.Masters, r.Node.MemoryMB, r.Node.CPUs = 100, 64, 0.001 }), contracts.ReasonInsufficientResources, "port"},
 		"too few hosts": {short(func(r *contracts.CreateRequest) {

@@ -19,14 +19,11 @@ type Failure struct {
 	Final bool
 	// Hosts and Ports (host:port) are to be left out of the next attempt.
 	Hosts, Ports []string
-	// Err is the cause, if there is one.
+	// Err is the cause, if there is one; Message says what of it a person wants to know.
 	Err error
 }
 
 func (f *Failure) Error() string {
-	if f.Err != nil {
-		return fmt.Sprintf("%s: %s: %v", f.Reason, f.Message, f.Err)
-	}
 	return fmt.Sprintf("%s: %s", f.Reason, f.Message)
 }
 

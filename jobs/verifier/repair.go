@@ -65,11 +65,11 @@ func newRepairs(v *Verifier) *repairs {
 	return &repairs{v: v, tries: make(map[int]int), told: make(map[int]string)}
 }
 
-// try asks every planned master that has been failed over to take over again, if that is all
-// that is wrong.
+// try asks every planned master that has been failed over to take over again, if the options
+// allow it and that is all that is wrong.
 func (p *repairs) try(ctx context.Context) {
 	v := p.v
-	if !v.drifted() || time.Since(p.last) < repairPause {
+	if !v.opts.Repair || ctx.Err() != nil || !v.drifted() || time.Since(p.last) < repairPause {
 		return
 	}
 	for i := range v.results {

@@ -140,13 +140,12 @@ func (v *Verifier) Verify(ctx context.Context, progress func(done, total int)) (
 	for ctx.Err() == nil {
 		v.fullPass(ctx)
 		tell(v.good(), len(v.plan.Nodes))
-		if v.bad() == nil && v.write(ctx) {
+		if v.bad() != nil {
+			repairs.try(ctx)
+			v.comeRight(ctx, wait, v.askFull, tell)
+		} else if v.write(ctx) || !wait.pause(ctx) {
 			break
 		}
-		if ctx.Err() == nil && v.opts.Repair {
-			repairs.try(ctx)
-		}
-		v.comeRight(ctx, wait, v.askFull, tell)
 	}
 	r := v.report(allChecks)
 	r.Repaired = repairs.done(r.OK)
