@@ -60,6 +60,7 @@ type agentExecutor struct {
 	queue     []string // tasks to deliver, in order
 	timer     *time.Timer
 	seen      map[string]bool // uuids of updates
+	over      map[string]bool // tasks that are terminal
 	killed    bool            // by a KILL (command tasks)
 	why       *ending         // why it ends, where that is not "Executor terminated"
 	gone      bool            // it ended
@@ -127,6 +128,9 @@ func (a *agent) setUp(up bool) {
 	a.seen.set(a.id, up)
 }
 
+// registerRetry is how often an agent looks for a master.
+const registerRetry = 20 * time.Millisecond
+
 // register announces the agent to the master; without one it tries again later.
 func (a *agent) register() {
 	if !a.up || a.leaving || (a.link != nil && !a.link.broken.Load()) {
@@ -134,7 +138,7 @@ func (a *agent) register() {
 	}
 	m := a.leader()
 	if m == nil {
-		a.loop.after(a.cfg.AgentReregisterDelay, a.register)
+		a.loop.after(registerRetry, a.register)
 		return
 	}
 	l := &link{master: m, agent: a}
@@ -185,7 +189,7 @@ func (a *agent) registered(id string) {
 func (a *agent) masterLost(l *link) {
 	if a.link == l {
 		a.link = nil
-		a.loop.after(a.cfg.AgentReregisterDelay, a.register)
+		a.register()
 	}
 }
 

@@ -93,13 +93,13 @@ func (a *agent) handle(call *executor.Call, media string) (*stream, *httpError) 
 		return nil, httpErrorf(http.StatusBadRequest, "Framework cannot be found")
 	}
 	e := f.executors[call.ExecutorID.Value]
-	if e == nil || e.command != nil {
+	if e == nil || e.command != nil || e.process == nil {
 		return nil, httpErrorf(http.StatusBadRequest, "Executor cannot be found")
 	}
 	if call.Type == executor.Call_SUBSCRIBE {
 		return a.subscribe(e, call.Subscribe, media), nil
 	}
-	if e.state == executorLaunching || e.state == executorRegistering {
+	if e.state == executorRegistering {
 		return nil, httpErrorf(http.StatusForbidden, "Executor is not subscribed")
 	}
 	switch call.Type {
@@ -129,10 +129,7 @@ func (a *agent) subscribe(e *agentExecutor, call *executor.Call_Subscribe, media
 	if e.timer != nil {
 		e.timer.Stop()
 	}
-	// An executor may be quicker than the news that its process was started.
-	if e.state == executorLaunching || e.state == executorRegistering {
-		e.state = executorRunning
-	}
+	e.state = executorRunning
 	e.back = true
 	s.send(&executor.Event{Type: executor.Event_SUBSCRIBED, Subscribed: &executor.Event_Subscribed{
 		ExecutorInfo: e.info, FrameworkInfo: *e.framework.info, AgentInfo: *a.info,

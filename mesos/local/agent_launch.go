@@ -28,7 +28,7 @@ func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo) {
 	started := e == nil
 	if started {
 		e = &agentExecutor{
-			framework: f, container: uuid.NewString(), seen: map[string]bool{},
+			framework: f, container: uuid.NewString(), seen: map[string]bool{}, over: map[string]bool{},
 			info: mesos.ExecutorInfo{ExecutorID: mesos.ExecutorID{Value: id}, FrameworkID: info.ID},
 		}
 		if t.Executor != nil {
@@ -38,6 +38,7 @@ func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo) {
 		}
 		f.executors[id] = e
 	}
+	delete(e.over, t.TaskID.Value)
 	task := &agentTask{info: t, executor: e, state: mesos.TASK_STAGING}
 	a.tasks[taskKey{info.ID.Value, t.TaskID.Value}] = task
 	switch {
@@ -52,34 +53,42 @@ func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo) {
 	}
 }
 
-// launch prepares the sandbox and starts the process, away from the loop.
+// launch prepares the sandbox away from the loop, then starts the process.
 func (a *agent) launch(e *agentExecutor) {
 	run := a.newRun(e)
 	e.sandbox = run.dir
 	a.seen.put(e, 0)
 	a.work.Go(func() {
-		p, err := run.start(a.ctx)
-		a.loop.post(func() { a.launched(e, p, err) })
-		if err == nil {
-			status := p.wait()
-			a.loop.post(func() { a.ended(e, status) })
+		defer run.close()
+		err := run.prepare(a.ctx)
+		started := make(chan *process, 1)
+		a.loop.post(func() { started <- a.start(e, run, err) })
+		select {
+		case p := <-started:
+			if p != nil {
+				status := p.wait()
+				a.loop.post(func() { a.ended(e, status) })
+			}
+		case <-a.loop.done:
 		}
 	})
 }
 
-// launched is told when the process runs, or cannot.
-func (a *agent) launched(e *agentExecutor, p *process, err error) {
+// start starts the process of a prepared run. It does so in the loop: an executor is quick to
+// subscribe, and its process must be known by then. It returns nil where nothing was started.
+func (a *agent) start(e *agentExecutor, run *run, err error) *process {
 	if e.gone { // destroyed meanwhile
-		if p != nil {
-			p.kill()
-		}
-		return
+		return nil
+	}
+	var p *process
+	if err == nil {
+		p, err = run.start()
 	}
 	if err != nil {
 		a.log.Warn("container launch failed", "executor", e.info.ExecutorID.Value, "error", err)
 		e.why = &ending{mesos.REASON_CONTAINER_LAUNCH_FAILED, "Failed to launch container: " + err.Error()}
 		a.ended(e, -1)
-		return
+		return nil
 	}
 	e.process = p
 	a.seen.put(e, p.pid)
@@ -87,10 +96,7 @@ func (a *agent) launched(e *agentExecutor, p *process, err error) {
 		e.state = executorRunning
 		e.queue = nil
 		a.commandStarted(e)
-		return
-	}
-	if e.state != executorLaunching { // it subscribed before this news came
-		return
+		return p
 	}
 	e.state = executorRegistering
 	e.timer = a.loop.after(a.cfg.ExecutorRegistrationTimeout, func() {
@@ -101,6 +107,7 @@ func (a *agent) launched(e *agentExecutor, p *process, err error) {
 			p.kill()
 		}
 	})
+	return p
 }
 
 // deliver sends the queued tasks to a subscribed executor.

@@ -26,9 +26,10 @@ func (a *agent) addUpdate(e *agentExecutor, status mesos.TaskStatus) {
 	framework := e.framework.info.ID.Value
 	key := taskKey{framework, status.TaskID.Value}
 	t := a.tasks[key]
-	if t != nil && terminal(t.state) {
+	if e.over[key.task] {
 		return
 	}
+	e.over[key.task] = terminal(status.GetState())
 	status.AgentID = &mesos.AgentID{Value: a.id}
 	if t != nil {
 		if status.GetSource() == mesos.SOURCE_EXECUTOR {

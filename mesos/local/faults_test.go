@@ -30,7 +30,9 @@ func must(t *testing.T, err error) {
 // Scenario 14 and 18: the master is killed and started again, in memory.
 func TestMasterRestart(t *testing.T) {
 	t.Parallel()
-	m := start(t, quick(t, "127.0.0.2"))
+	cfg := quick(t, "127.0.0.2")
+	cfg.AgentReregisterDelay = 500 * time.Millisecond
+	m := start(t, cfg)
 	s := subscribe(t, m, nil)
 	o := s.offer(0, "")
 	s.launch(o, task("custom", o, custom("executor-1")), task("command", o, shell("sleep 100")))

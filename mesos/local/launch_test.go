@@ -56,7 +56,7 @@ func TestUpdatesUntilAcknowledged(t *testing.T) {
 		at4 = append(at4, e.at)
 	}
 	for i, want := range []time.Duration{100, 200, 400} {
-		if got := at4[i+1].Sub(at4[i]); got < want*time.Millisecond || got > want*time.Millisecond*2 {
+		if got := at4[i+1].Sub(at4[i]); got < (want-20)*time.Millisecond || got > want*time.Millisecond*2+100*time.Millisecond {
 			t.Errorf("retry %d came after %v, want %v ms", i+1, got, int64(want))
 		}
 	}

@@ -22,6 +22,7 @@ type Mesos struct {
 	mu       sync.Mutex
 	master   *master     // nil while stopped or starting
 	starting *time.Timer // not nil while a master is starting
+	findable time.Time   // from when on agents find the master
 	closed   bool
 }
 
@@ -64,7 +65,7 @@ func (m *Mesos) start(ctx, background context.Context) error {
 	}
 	m.serveMaster()
 	for _, spec := range m.cfg.Agents {
-		a := newAgent(background, m.cfg, spec, m.leader)
+		a := newAgent(background, m.cfg, spec, m.found)
 		m.agents = append(m.agents, a)
 		if err := a.listen(ctx); err != nil {
 			return err
@@ -92,6 +93,16 @@ func (m *Mesos) serveMaster() {
 func (m *Mesos) leader() *master {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.master
+}
+
+// found is the master as the agents find it: a restarted one only after a while.
+func (m *Mesos) found() *master {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Now().Before(m.findable) {
+		return nil
+	}
 	return m.master
 }
 

@@ -19,7 +19,8 @@ type run struct {
 	container string
 	command   *mesos.CommandInfo
 	env       map[string]string
-	wrapped   bool // a command task: an executable that is missing is its own failure
+	stdout    *os.File
+	stderr    *os.File
 }
 
 // newRun collects what the process needs to know; it reads the agent's state, so it must be
@@ -55,40 +56,38 @@ func (a *agent) newRun(e *agentExecutor) *run {
 	for _, v := range e.info.Command.Environment.GetVariables() {
 		env[v.Name] = v.GetValue()
 	}
-	return &run{dir: dir, container: e.container, command: e.info.Command, env: env, wrapped: e.command != nil}
+	return &run{dir: dir, container: e.container, command: e.info.Command, env: env}
 }
 
-// start makes the sandbox, fetches the URIs and starts the process. The errors are in the
-// words of Mesos.
-func (r *run) start(ctx context.Context) (*process, error) {
+// prepare makes the sandbox and fetches the URIs. The errors are in the words of Mesos.
+func (r *run) prepare(ctx context.Context) error {
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
-		return nil, fmt.Errorf("Failed to create the sandbox: %w", err)
+		return fmt.Errorf("Failed to create the sandbox: %w", err)
 	}
-	stdout, err := openOutput(filepath.Join(r.dir, "stdout"))
-	if err != nil {
-		return nil, fmt.Errorf("Failed to create the sandbox: %w", err)
+	var err error
+	if r.stdout, err = openOutput(filepath.Join(r.dir, "stdout")); err != nil {
+		return fmt.Errorf("Failed to create the sandbox: %w", err)
 	}
-	defer closeQuietly(stdout)
-	stderr, err := openOutput(filepath.Join(r.dir, "stderr"))
-	if err != nil {
-		return nil, fmt.Errorf("Failed to create the sandbox: %w", err)
+	if r.stderr, err = openOutput(filepath.Join(r.dir, "stderr")); err != nil {
+		return fmt.Errorf("Failed to create the sandbox: %w", err)
 	}
-	defer closeQuietly(stderr)
 	for _, uri := range r.command.URIs {
 		if err := fetch(ctx, uri, r.dir); err != nil {
-			fmt.Fprintf(stderr, "Failed to fetch '%s': %v\n", uri.Value, err)
-			return nil, fmt.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", r.container)
+			fmt.Fprintf(r.stderr, "Failed to fetch '%s': %v\n", uri.Value, err)
+			return fmt.Errorf("Failed to fetch all URIs for container '%s': exited with status 1", r.container)
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	p, err := startProcess(r.cmd(stdout, stderr))
+	return ctx.Err()
+}
+
+// start starts the process in its prepared sandbox.
+func (r *run) start() (*process, error) {
+	p, err := startProcess(r.cmd())
 	if err == nil {
 		return p, nil
 	}
 	// Mesos starts a launcher first, which then fails to execute the command: status 1.
-	fmt.Fprintf(stderr, "Failed to execute command: %v\n", err)
+	fmt.Fprintf(r.stderr, "Failed to execute command: %v\n", err)
 	failing := exec.Command("/bin/false")
 	failing.Dir = r.dir
 	if p, err = startProcess(failing); err != nil {
@@ -97,12 +96,21 @@ func (r *run) start(ctx context.Context) (*process, error) {
 	return p, nil
 }
 
-func (r *run) cmd(stdout, stderr *os.File) *exec.Cmd {
+// close closes this process's copies of the output files.
+func (r *run) close() {
+	for _, f := range []*os.File{r.stdout, r.stderr} {
+		if f != nil {
+			_ = f.Close() // the child has its own
+		}
+	}
+}
+
+func (r *run) cmd() *exec.Cmd {
 	path, args := r.command.GetValue(), r.command.Arguments
 	if r.command.Shell == nil || *r.command.Shell {
 		path, args = "/bin/sh", []string{"sh", "-c", r.command.GetValue()}
 	}
-	cmd := &exec.Cmd{Path: r.lookup(path), Args: args, Dir: r.dir, Stdout: stdout, Stderr: stderr}
+	cmd := &exec.Cmd{Path: r.lookup(path), Args: args, Dir: r.dir, Stdout: r.stdout, Stderr: r.stderr}
 	if len(args) == 0 {
 		cmd.Args = []string{path}
 	}
@@ -125,6 +133,3 @@ func (r *run) lookup(path string) string {
 	}
 	return filepath.Join("/nonexistent", path)
 }
-
-// closeQuietly closes the parent's copy of a file that the child now has.
-func closeQuietly(f *os.File) { _ = f.Close() }

@@ -72,6 +72,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`"executor_ids":\[[^\]]*\]`), `"executor_ids":[]`},
 	{regexp.MustCompile(`(golden\):|; |by task and its executor is more than available )[0-9.]+`), "${1}N"},
 	{regexp.MustCompile(`("status":)-?[0-9]+`), "${1}0"},
+	{regexp.MustCompile(`("type":"MESSAGE".*"data":)"[^"]*"`), `$1""`},
 	{regexp.MustCompile(`Offer \S+ `), "Offer O "},
 	{regexp.MustCompile(`("ip":)\d+`), "${1}0"},
 	{regexp.MustCompile(`Task has duplicate ID: \w+`), "Task has duplicate ID: T"},
