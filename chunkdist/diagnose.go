@@ -1,6 +1,9 @@
 package chunkdist
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // request is what was asked of hosts: shards to place where there may be nodes already.
 type request struct {
@@ -39,7 +42,7 @@ func diagnose(r request) *Infeasible {
 	free := spec
 	free.ExcludeHosts = nil
 	p := newProblem(spec, r.hosts, survey(spec, r.hosts, r.shards), r.had, r.shards)
-	e.domains = len(p.groups) < len(p.sites)
+	e.about(spec, p)
 	e.Rule, e.Have = firstRule(spec, p, survey(free, r.hosts, nodes), survey(spec, r.hosts, nodes))
 	if e.Rule == RuleMajority {
 		e.Need = r.shards
@@ -51,6 +54,21 @@ func diagnose(r request) *Infeasible {
 	}
 	e.Nearest = nearest(r, e, otherMasters, fewerReplicas, moreHosts, smallerNodes, moreMemory, freerRules)
 	return e
+}
+
+// about notes what the reason may have to speak of.
+func (e *Infeasible) about(spec Spec, p *problem) {
+	if len(p.groups) < len(p.sites) {
+		e.domains = len(p.groups)
+	}
+	var limits []string
+	if spec.MaxNodesPerHost > 0 {
+		limits = append(limits, fmt.Sprintf("max_nodes_per_host is %d", spec.MaxNodesPerHost))
+	}
+	if n := len(spec.ExcludeHosts); n > 0 {
+		limits = append(limits, plural(n, "host is excluded", "hosts are excluded"))
+	}
+	e.limits = strings.Join(limits, " and ")
 }
 
 // firstRule returns the first rule that does not let everything in, and how much it lets in.

@@ -9,7 +9,7 @@ import (
 func (m *moves) diagnose(r request) *Infeasible {
 	e := &Infeasible{Cluster: r.spec.Cluster, Request: plural(len(m.nodes), "node", "nodes") + " of lost hosts",
 		Replicas: r.spec.Replicas, Hosts: len(r.hosts), Rule: RuleCapacity, Need: len(m.nodes)}
-	e.domains = len(m.p.groups) < len(m.p.sites)
+	e.about(r.spec, m.p)
 	for i := range m.p.sites {
 		s := &m.p.sites[i]
 		if s.host < 0 {

@@ -75,20 +75,17 @@ func upTo(n int, list []string, sep string) string {
 // their replicas.
 func drawLinks(b *strings.Builder, plan Plan) {
 	w := table(b)
-	for i, l := range directed(plan) {
+	links := linksDrawn(plan)
+	for i, l := range links {
 		if i == maxRows {
-			fmt.Fprintf(w, "and more\n")
+			fmt.Fprintf(w, "and %d more\n", len(links)-i)
 			break
 		}
-		from, to := plan.Hosts[l.hosts[0]].Host, plan.Hosts[l.hosts[1]].Host
-		switch {
-		case len(l.back) == 0:
-			fmt.Fprintf(w, "%s → %s\t%s\n", from, to, upTo(maxNodes, l.there, " "))
-		case len(l.there) == 0:
-			fmt.Fprintf(w, "%s → %s\t%s\n", to, from, upTo(maxNodes, l.back, " "))
-		default:
-			fmt.Fprintf(w, "%s ⇄ %s\t%s | %s\n", from, to, upTo(maxNodes, l.there, " "), upTo(maxNodes, l.back, " "))
+		arrow, back := "→", ""
+		if len(l.back) > 0 {
+			arrow, back = "⇄", " | "+upTo(maxNodes, l.back, " ")
 		}
+		fmt.Fprintf(w, "%s %s %s\t%s%s\n", plan.Hosts[l.from].Host, arrow, plan.Hosts[l.to].Host, upTo(maxNodes, l.there, " "), back)
 	}
 	w.Flush()
 }
@@ -132,9 +129,12 @@ func DrawInfeasible(e *Infeasible) string {
 	if e.Nearest != "" {
 		fmt.Fprintf(&b, "possible  %s\n", e.Nearest)
 	}
+	if len(e.Shortages) == 0 {
+		return b.String()
+	}
 	b.WriteByte('\n')
 	w := table(&b)
-	fmt.Fprintf(w, "host\tshort of\tneed\thave\t\n")
+	fmt.Fprintf(w, "host\tshort of\tneed\thave\n")
 	for i, s := range e.Shortages {
 		if i == maxRows {
 			fmt.Fprintf(w, "and %d more\n", len(e.Shortages)-i)

@@ -25,7 +25,8 @@ type Infeasible struct {
 	// Nearest is the nearest feasible request, in words; empty where none was found.
 	Nearest string
 
-	domains bool // copies are kept apart by fault domain
+	domains int    // how many fault domains the hosts are in, where copies are kept apart by them
+	limits  string // what RuleExclusion is about
 }
 
 // Shortage is what one host was short of.
@@ -55,22 +56,28 @@ func (e *Infeasible) Error() string {
 
 // reason says which rule stood in the way.
 func (e *Infeasible) reason() string {
+	if e.Hosts == 0 {
+		return "no host was offered"
+	}
 	on := "on " + plural(e.Hosts, "host", "hosts")
+	if e.domains > 0 {
+		on += " in " + plural(e.domains, "fault domain", "fault domains")
+	}
 	short := fmt.Sprintf("%d of %s, %d short", e.Have, plural(e.Need, "node", "nodes"), e.Need-e.Have)
 	switch e.Rule {
 	case RuleExclusion:
-		return fmt.Sprintf("without the excluded hosts and under max_nodes_per_host there is room %s for %s", on, short)
+		return fmt.Sprintf("%s, which leaves room %s for %s", e.limits, on, short)
 	case RuleHalf:
 		return fmt.Sprintf("no host may hold half of the nodes, which leaves room %s for %s", on, short)
 	case RuleApart:
 		where := "on different hosts"
-		if e.domains {
+		if e.domains > 0 {
 			where = "in different fault domains"
 		}
 		return fmt.Sprintf("the %d copies of a shard must be %s, which leaves room %s for %s", e.Replicas+1, where, on, short)
 	case RuleMajority:
 		where := "host"
-		if e.domains {
+		if e.domains > 0 {
 			where = "fault domain"
 		}
 		return fmt.Sprintf("no %s may hold half of the masters, which leaves room %s for %d of %s, %d short",
@@ -83,7 +90,7 @@ func (e *Infeasible) reason() string {
 // commonest returns the first shortage of the dimension that most hosts are short of,
 // where that adds to the reason.
 func (e *Infeasible) commonest() (Shortage, int) {
-	if e.Rule != RuleCapacity && e.Rule != RuleExclusion {
+	if e.Rule != RuleCapacity {
 		return Shortage{}, 0
 	}
 	hosts := make(map[string]int)

@@ -31,7 +31,7 @@ func (a agentRoom) shortOf(spec Spec, h Host) []Shortage {
 	}
 	add := func(dimension, unit string, need, have float64) {
 		out = append(out, Shortage{h.Name, dimension, need, have,
-			fmt.Sprintf("%s%s %s %s, %s free", plural(next, "node takes", "nodes take"), on, number3(need), unit, number3(have))})
+			fmt.Sprintf("%s %s %s, %s free%s", plural(next, "node takes", "nodes take"), number3(need), unit, number3(have), on)})
 	}
 	if need := overhead.cpus + milli(next)*node.cpus; need > have.cpus {
 		add("cpus", "cpus", need.float(), have.cpus.float())
@@ -45,8 +45,8 @@ func (a agentRoom) shortOf(spec Spec, h Host) []Shortage {
 	case countPairs(a.ports, spec.BusOffset, next) < next:
 		pairs := countPairs(a.ports, spec.BusOffset, next)
 		out = append(out, Shortage{h.Name, "bus_ports", float64(next), float64(pairs),
-			fmt.Sprintf("%s%s %d ports that are free together with their bus ports (%+d), there are %d, of %d ports",
-				plural(next, "node takes", "nodes take"), on, next, spec.BusOffset, pairs, countPorts(a.ports))})
+			fmt.Sprintf("%s %s that are free together with the bus port %+d, %d of %d are%s",
+				plural(next, "node takes", "nodes take"), plural(next, "port", "ports"), spec.BusOffset, pairs, countPorts(a.ports), on)})
 	}
 	return out
 }

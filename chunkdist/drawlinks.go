@@ -1,18 +1,20 @@
 package chunkdist
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
 
-// link is what two hosts hold of each other, as names of masters.
+// link is the replicas that one host holds of another one's masters, and the other way round
+// where both do.
 type link struct {
-	hosts       hostPair
-	there, back []string // masters on the first with a replica on the second, and the reverse
+	from, to    int      // indices in Plan.Hosts
+	there, back []string // names of masters of from with a replica on to, and the reverse
 }
 
-// directed returns the links of a plan in address order.
-func directed(plan Plan) []link {
+// linksDrawn returns the links of a plan in address order.
+func linksDrawn(plan Plan) []link {
 	at := make(map[string]int, len(plan.Hosts))
 	for i, h := range plan.Hosts {
 		at[h.Host] = i
@@ -29,7 +31,7 @@ func directed(plan Plan) []link {
 		if !ok {
 			i = len(out)
 			index[pair] = i
-			out = append(out, link{hosts: pair})
+			out = append(out, link{from: pair[0], to: pair[1]})
 		}
 		name := fmt.Sprintf("M%d", *n.Master)
 		if a < b {
@@ -38,6 +40,11 @@ func directed(plan Plan) []link {
 			out[i].back = append(out[i].back, name)
 		}
 	}
-	slices.SortFunc(out, func(a, b link) int { return comparePairs(a.hosts, b.hosts) })
+	for i, l := range out {
+		if len(l.there) == 0 {
+			out[i] = link{from: l.to, to: l.from, there: l.back}
+		}
+	}
+	slices.SortFunc(out, func(a, b link) int { return cmp.Or(a.from-b.from, a.to-b.to) })
 	return out
 }
