@@ -11,9 +11,10 @@ type shard []int
 // (docs/placement.md). So every other choice is free, and is made for the shape of the links.
 type linker struct {
 	p        *problem
-	left     int   // shards to go
-	masters  []int // by site: to be dealt
-	replicas []int // by site: to be dealt
+	left     int                            // shards to go
+	law      func(t *tally, left int) []int // which groups must be in the next shard
+	masters  []int                          // by site: to be dealt
+	replicas []int                          // by site: to be dealt
 	groups   *tally
 	wishes   *tally  // nil where the groups are all there is
 	ring     *circle // sites in rank order; those without replicas drop out
@@ -25,6 +26,13 @@ type linker struct {
 
 // link deals the counts of a feasible problem.
 func (p *problem) link(c counts, shape Link) []shard {
+	l := newLinker(p, c)
+	l.deal(shape)
+	l.untangle()
+	return l.shards
+}
+
+func newLinker(p *problem, c counts) *linker {
 	order := make([]int, len(p.sites))
 	for i, s := range p.sites {
 		order[s.rank] = i
@@ -32,7 +40,7 @@ func (p *problem) link(c counts, shape Link) []shard {
 	group := func(i int) int { return p.sites[i].group }
 	wish := func(i int) int { return p.sites[i].wish }
 	l := &linker{
-		p: p, left: p.shards,
+		p: p, left: p.shards, law: (*tally).with,
 		masters:  append([]int(nil), c.masters...),
 		replicas: append([]int(nil), c.replicas...),
 		groups:   newTally(len(p.groups), order, c, group),
@@ -52,13 +60,16 @@ func (p *problem) link(c counts, shape Link) []shard {
 	for i, s := range p.sites {
 		l.cursor[i] = s.rank
 	}
-	if shape == LinkPair && p.replicas > 0 {
+	return l
+}
+
+// deal deals all shards: as many as it can in chunks if these are wanted, the others in rounds.
+func (l *linker) deal(shape Link) {
+	if shape == LinkPair && l.p.replicas > 0 {
 		l.dealChunks()
 		l.chunked = len(l.shards)
 	}
 	l.dealRounds()
-	l.untangle()
-	return l.shards
 }
 
 // take deals one copy of a site to the next shard.
@@ -106,7 +117,7 @@ func (l *linker) dealRounds() {
 // A full group that is not the master's has a replica to give: had it none, all its copies
 // were masters, as many as shards are left, and this master would be one of them.
 func (l *linker) dealShard(master int) {
-	full := append([]int(nil), l.groups.with(l.left)...)
+	full := append([]int(nil), l.law(l.groups, l.left)...)
 	s := make(shard, 1, l.p.replicas+1)
 	s[0] = master
 	l.take(master, Master)
