@@ -59,6 +59,11 @@ func TestCrashAtTheBarrier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// What the server has learnt since its first start.
+	before = bytes.Replace(before, []byte("vars currentEpoch 3"), []byte("vars currentEpoch 7"), 1)
+	if err := os.WriteFile(path, before, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	_, pid := x.crash(0)
 	await(t, "the new server to be stopped", func() bool { return processState(pid) == "T" })
 	after, err := os.ReadFile(path)
@@ -67,6 +72,10 @@ func TestCrashAtTheBarrier(t *testing.T) {
 	}
 	s.message(bundle.MessageGo)
 	s.all(6, mesos.TASK_RUNNING)
+	info, err := redis.String(dial(t, plan.Nodes[0]).Do("CLUSTER", "INFO"))
+	if err != nil || !strings.Contains(info, "cluster_current_epoch:7") {
+		t.Errorf("%v, the node has forgotten:\n%s", err, info)
+	}
 }
 
 // A node that dies right after GO is started again at once, and so is a replica at any time.

@@ -134,8 +134,17 @@ func serverPIDs(t *testing.T, x *subject, plan chunkdist.Plan) (pids [3]int) {
 	return pids
 }
 
-// serverPID finds the process whose directory is a node's; 0 is none.
+// serverPID finds the process that runs in a node's directory; 0 is none.
 func serverPID(t *testing.T, x *subject, index int) int {
+	t.Helper()
+	if pids := serversIn(t, x, index); len(pids) > 0 {
+		return pids[0]
+	}
+	return 0
+}
+
+// serversIn lists the processes that run in a node's directory.
+func serversIn(t *testing.T, x *subject, index int) (pids []int) {
 	t.Helper()
 	dirs, err := filepath.Glob("/proc/[0-9]*/cwd")
 	if err != nil {
@@ -147,10 +156,10 @@ func serverPID(t *testing.T, x *subject, index int) int {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return pid
+			pids = append(pids, pid)
 		}
 	}
-	return 0
+	return pids
 }
 
 func TestClusterRuns(t *testing.T) {

@@ -1,7 +1,11 @@
 package executor
 
 import (
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,8 +28,12 @@ func TestKill(t *testing.T) {
 			t.Errorf("%s is killed, and process %d is left", u.TaskID.Value, pid)
 		}
 	}
-	s.kill(bundle.TaskID(0), 0)
+	begin := time.Now()
+	s.kill(bundle.TaskID(0), patience)
 	killed(0)
+	if took := time.Since(begin); took > patience/2 {
+		t.Errorf("a held server took %s to end", took)
+	}
 	s.message(bundle.MessageGo)
 	s.all(2, mesos.TASK_RUNNING)
 	s.kill(bundle.TaskID(1), 0)
@@ -54,6 +62,39 @@ func TestKillOfADeafServer(t *testing.T) {
 	s.kill(bundle.TaskID(1), time.Hour)
 	s.kill(bundle.TaskID(1), 10*time.Millisecond)
 	s.next(mesos.TASK_KILLED)
+}
+
+// What a server has forked, to save its data, ends with it, also when the server dies of itself.
+func TestServersChildrenEnd(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 0, 3)
+	x := runExecutor(t, func(c *Config) {
+		c.Server = script(t, `[ "$1" = --version ] && exec redis-server --version; sleep 60 & echo $! >>children; exec redis-server "$@"`)
+	})
+	s := x.boot(plan, data(t, plan, nil))
+	child := func(index, start int) int {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(x.cfg.Sandbox, bundle.TaskID(index), "children"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid, err := strconv.Atoi(strings.Fields(string(text))[start])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	gone := func(pid int) func() bool { return func() bool { return strings.Contains("XZ", processState(pid)) } }
+	s.kill(bundle.TaskID(0), 0)
+	s.next(mesos.TASK_KILLED)
+	await(t, "the end of a killed server's child", gone(child(0, 0)))
+	for _, pid := range serversIn(t, x, 1) {
+		if pid != child(1, 0) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	await(t, "the end of a crashed server's child", gone(child(1, 0)))
+	await(t, "the restart", func() bool { return len(serversIn(t, x, 1)) == 2 })
 }
 
 // A KILL that meets a start ends it.
