@@ -1,5 +1,75 @@
 // Package local is a small Apache Mesos in one process: a master with the v1 scheduler API
 // and agents with the v1 executor API, each on its own IP, that run executors and commands
 // as real processes. It is for development and tests; a client talks to it by URL, exactly
-// as to a real master.
+// as to a real master, and knows no difference.
+//
+// Duties:
+//
+//   - What goes over the wire (paths, statuses, headers, framing, events, their order, fields
+//     and texts) is what a recorded Apache Mesos 1.12 sent; testdata/traces holds the
+//     recordings and the tests compare with them.
+//   - Processes are real: an executor runs in a sandbox directory with the environment that
+//     Mesos gives it, and what it leaves behind in its process group ends with it.
+//   - Nothing survives: the processes die with this one, SIGKILL included, and Close ends
+//     them and waits until they are gone.
+//   - Faults are methods (StopMaster, CrashAgent, FreezeAgent …) and real in effect: ports
+//     are closed, connections cut or silent, processes killed.
+//
+// Laws:
+//
+//   - One loop (a goroutine with an unbounded queue) owns the master's state, and one owns
+//     each agent's. They share nothing and only send each other messages, over a link that
+//     can be cut. Handlers ask a loop and write its answer; nobody else touches the state.
+//   - Every resource of an agent is at any moment either free, in one offer, or used by one
+//     task or executor.
+//   - An update leaves an agent until it is acknowledged, one a task at a time, in order.
+//
+// Where to read: mesos.go (start, close), loop.go; the master in master*.go, allocator.go,
+// accept.go and validate_task.go; the agents in agent*.go, run.go, fetch.go and process.go;
+// the wire in codec.go, stream.go and internal/pbjson; the faults in faults.go.
+//
+// # Differences from a real Mesos, on purpose
+//
+//	difference                                   reason
+//	-------------------------------------------  ------------------------------------------------------
+//	no operator API, no agent API beyond the     clients of the scheduler and executor APIs need none;
+//	executor's, no web UI: 404                   GET /state (and /health) is for people and tests
+//	LAUNCH_GROUP, DEFAULT executors, containers  tasks run as plain processes; each is refused with
+//	and images are refused                       TASK_ERROR and a sentence
+//	RESERVE, CREATE … in ACCEPT are ignored      dynamic reservations and volumes are not modelled;
+//	                                             static reservations are (AgentConfig.Reserved)
+//	no quotas, weights, revocable resources,     not modelled; REQUEST, ACCEPT_INVERSE_OFFERS and
+//	maintenance or inverse offers                DECLINE_INVERSE_OFFERS are accepted and ignored
+//	ACKNOWLEDGE_OPERATION_STATUS,                there are no such operations: 501
+//	RECONCILE_OPERATIONS, UPDATE_FRAMEWORK
+//	no authentication, TLS or rate limits        one process on loopback
+//	master_info announces AGENT_UPDATE alone     draining and quota are not there
+//	one master; a restarted one knows nothing    as with --registry=in_memory, the harder case for a
+//	                                             client; there is no other leader to redirect to
+//	agents find a restarted master after         up to 75 s in a real Mesos without ZooKeeper; tests
+//	500 ms (AgentReregisterDelay)                must not wait that long
+//	RECONCILE and KILL of a task that was under  TASK_DROPPED at the agent's return, as Mesos does, but
+//	way to an agent that crashed                 never a TASK_LOST by the master before
+//	a command's executor is the agent itself     the built-in executor of Mesos is a program of its own;
+//	                                             executor_pid is the command's process, and no TASK_FAILED
+//	                                             of a killed command executor can occur
+//	health checks of commands are ignored        not needed here; they would only add RUNNING updates
+//	an executor leads a process group            so that all of it can be ended; Mesos has other means
+//	CPU, memory and disk are counted, not        isolation needs privileges
+//	enforced; User in CommandInfo is ignored
+//	the fetcher takes paths, file:// and         archives, caches, HDFS and S3 are not needed
+//	http(s)://, and extracts nothing
+//	checkpoints are kept in memory               an agent is restarted inside this process; what a real
+//	                                             agent would lose in a crash is dropped all the same
+//	executors of frameworks without checkpoint   a real executor ends by itself when it loses its agent;
+//	are killed when their agent crashes          this does not rely on it
+//	a task that was delivered but never heard    Mesos answers TASK_DROPPED (REASON_AGENT_RESTARTED)
+//	of is sent again to an executor that         only when the agent restarts; here the LAUNCH is
+//	subscribes without it                        repeated, also after a broken stream
+//	a call on an event stream's own connection   net/http answers requests in order; Mesos writes the
+//	waits until the stream ends                  response between the chunks, which breaks the stream
+//	one dominant share per framework, over all   fairness between roles of one framework does not matter
+//	its roles                                    here
+//	the texts of an incompatible ExecutorInfo    protobuf's text format of another implementation
+//	list the fields in another order
 package local

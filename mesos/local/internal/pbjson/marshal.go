@@ -1,6 +1,7 @@
 package pbjson
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -96,11 +97,11 @@ func (f field) mapJSON(v reflect.Value) ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		name, err := json.Marshal(k.String())
-		if err != nil {
-			return nil, fmt.Errorf("pbjson: %s: %w", f.name, err)
+		var err error
+		if b, err = appendString(b, k.String()); err != nil {
+			return nil, err
 		}
-		b = append(append(b, name...), ':')
+		b = append(b, ':')
 		if b, err = appendValue(b, v.MapIndex(k), field{name: f.name}); err != nil {
 			return nil, err
 		}
@@ -131,13 +132,23 @@ func appendValue(b []byte, v reflect.Value, f field) ([]byte, error) {
 	case reflect.Float32, reflect.Float64:
 		return appendFloat(b, v.Float()), nil
 	case reflect.String:
-		s, err := json.Marshal(v.String())
-		return append(b, s...), err
+		return appendString(b, v.String())
 	case reflect.Slice:
 		return append(append(append(b, '"'), base64.StdEncoding.EncodeToString(v.Bytes())...), '"'), nil
 	default:
 		return nil, fmt.Errorf("pbjson: field %s has the unexpected type %s", f.name, v.Type())
 	}
+}
+
+// appendString writes a string without the escapes of HTML, which Mesos does not write.
+func appendString(b []byte, s string) ([]byte, error) {
+	buf := bytes.NewBuffer(b)
+	e := json.NewEncoder(buf)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		return nil, fmt.Errorf("pbjson: %q: %w", s, err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
 func appendFloat(b []byte, x float64) []byte {
