@@ -93,6 +93,7 @@ func TestDeployFetchedOnReservedResources(t *testing.T) {
 	defer files.Close()
 	r := newRig(t, mesos.Protobuf, func(c *local.Config) {
 		second := c.Agents[0]
+		second.Port += len(c.Agents)
 		c.Agents = append(c.Agents, second)
 		for i := range c.Agents {
 			a := &c.Agents[i]
@@ -176,7 +177,7 @@ func TestDeploySurvives(t *testing.T) {
 		"streams cut": func(r *rig) { r.must(r.mesos.CutStreams(r.context())) },
 		"master restarted": func(r *rig) {
 			r.mesos.StopMaster()
-			r.must(r.mesos.StartMaster(r.context()))
+			r.again(func() error { return r.mesos.StartMaster(r.context()) })
 		},
 		"half-open": func(r *rig) {
 			r.mesos.FreezeMaster(true)
@@ -190,7 +191,7 @@ func TestDeploySurvives(t *testing.T) {
 		},
 		"agent restarted": func(r *rig) {
 			r.must(r.mesos.CrashAgent(ips[1]))
-			r.must(r.mesos.RestartAgent(r.context(), ips[1]))
+			r.again(func() error { return r.mesos.RestartAgent(r.context(), ips[1]) })
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

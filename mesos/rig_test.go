@@ -3,12 +3,14 @@ package mesos_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -42,9 +44,10 @@ func newRig(t *testing.T, codec mesos.Codec, change func(*local.Config), ips ...
 		UpdateRetry: 500 * time.Millisecond, AgentReregisterDelay: 100 * time.Millisecond,
 		ExecutorReregistrationTimeout: 500 * time.Millisecond,
 	}
-	for _, ip := range ips {
+	for i, ip := range ips {
 		cfg.Agents = append(cfg.Agents, local.AgentConfig{
-			IP: ip, CPUs: 4, MemMB: 4096, DiskMB: 1024, Ports: []chunkdist.PortRange{{Begin: r.ports, End: r.ports + 39}},
+			// Not an ephemeral port: while an agent is down, a connection might take it.
+			IP: ip, Port: r.ports + nodePorts + i, CPUs: 4, MemMB: 4096, DiskMB: 1024, Ports: []chunkdist.PortRange{{Begin: r.ports, End: r.ports + nodePorts - 1}},
 		})
 	}
 	if change != nil {
@@ -107,15 +110,18 @@ func (r *rig) context() context.Context {
 	return ctx
 }
 
-// freePorts finds 40 ports in a row that nobody uses, below the ephemeral ones.
+// nodePorts are for nodes; agents listen on the ones behind them.
+const nodePorts, agentPorts = 40, 8
+
+// freePorts finds ports in a row that nobody uses, below the ephemeral ones.
 func freePorts(t *testing.T) int {
 	t.Helper()
-	for begin := 20000 + os.Getpid()%100*100; begin < 32000; begin += 40 {
-		if allFree(begin, 40) {
+	for begin := 20000 + os.Getpid()%100*100; begin < 32000; begin += nodePorts + agentPorts {
+		if allFree(begin, nodePorts+agentPorts) {
 			return begin
 		}
 	}
-	t.Fatal("no 40 free ports in a row")
+	t.Fatalf("no %d free ports in a row", nodePorts+agentPorts)
 	return 0
 }
 
@@ -224,6 +230,21 @@ func (r *rig) must(err error) {
 	r.t.Helper()
 	if err != nil {
 		r.t.Fatal(err)
+	}
+}
+
+// again starts something again on the address that it had. A child that was forked just then
+// may hold the old listener until its exec.
+func (r *rig) again(start func() error) {
+	r.t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		err := start()
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline) {
+			r.must(err)
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // a port cannot be awaited
 	}
 }
 
