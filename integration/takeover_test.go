@@ -107,6 +107,9 @@ func TestDrainHandsOver(t *testing.T) {
 	w.process("second")
 	h := w.await(req.ID)
 	w.verified(h)
+	if !strings.HasSuffix(h.end().Source, "/second") {
+		t.Errorf("%s finished the job", h.end().Source)
+	}
 	if h.end().Data.Attempt != 1 {
 		t.Errorf("the handed-over job took %d attempts", h.end().Data.Attempt)
 	}
