@@ -33,6 +33,9 @@ const asExecutor = "CLUSTERSMITH_TEST_EXECUTOR"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asExecutor) != "" {
+		if os.Getenv(withoutTracing) != "" {
+			forbidTracing()
+		}
 		main()
 		return
 	}
@@ -42,6 +45,7 @@ func TestMain(m *testing.M) {
 // job is a cluster on a local Mesos, up to its start barrier.
 type job struct {
 	t       *testing.T
+	dir     string // of the agents
 	mesos   *local.Mesos
 	session *mesos.Session
 	tasks   *mesos.Deployment
@@ -100,7 +104,8 @@ func program(t *testing.T) string {
 // startMesos starts an agent on every host of the plan.
 func (j *job) startMesos(ctx context.Context) {
 	j.t.Helper()
-	cfg := local.Config{Dir: j.t.TempDir()}
+	j.dir = j.t.TempDir()
+	cfg := local.Config{Dir: j.dir}
 	for _, host := range []string{"127.0.0.2", "127.0.0.3", "127.0.0.4"} {
 		cfg.Agents = append(cfg.Agents, local.AgentConfig{
 			IP: host, CPUs: 2, MemMB: 2048, DiskMB: 1024,
@@ -114,13 +119,7 @@ func (j *job) startMesos(ctx context.Context) {
 	j.mesos = m
 	j.t.Cleanup(func() {
 		if j.t.Failed() {
-			filepath.WalkDir(cfg.Dir, func(path string, d fs.DirEntry, err error) error {
-				if err == nil && d.Name() == "stderr" {
-					text, err := os.ReadFile(path)
-					j.t.Logf("%s: %v\n%s", path, err, text)
-				}
-				return nil
-			})
+			j.t.Logf("the executors' logs:\n%s", j.logs())
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -128,6 +127,23 @@ func (j *job) startMesos(ctx context.Context) {
 			j.t.Error(err)
 		}
 	})
+}
+
+// logs are what the executors have said.
+func (j *job) logs() string {
+	var all []byte
+	err := filepath.WalkDir(j.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.Name() != "stderr" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all = append(all, text...)
+		return err
+	})
+	if err != nil {
+		j.t.Error(err)
+	}
+	return string(all)
 }
 
 // offers waits until every host is offered, and fills the agents into the plan.

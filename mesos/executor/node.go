@@ -153,6 +153,9 @@ func (m started) apply(r *run) {
 	n.state = held
 	if r.barrier.released {
 		r.resume(n)
+	} else if !m.server.began.IsZero() {
+		r.log.Warn("stopped late: this kernel does not let the executor trace its servers, so this one may have met closed ports",
+			"task", n.id)
 	}
 }
 

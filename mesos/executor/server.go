@@ -28,7 +28,7 @@ type server struct {
 	addr  netip.AddrPort   // where it answers
 	ports []netip.AddrPort // data port and bus port
 	log   string           // path of its log
-	// began is when its event loop may have begun; zero while it is held.
+	// began is when its event loop may have begun; zero while it is held before that.
 	began time.Time
 	// watched: there is, or was, a process.
 	watched bool
