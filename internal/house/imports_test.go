@@ -70,7 +70,7 @@ var table = []struct {
 	{"chunkdist", nil},
 	{"nodesconf", []string{"chunkdist"}},
 	{"jobs", []string{"contracts", "chunkdist", "nodesconf", "jobs", "redigo"}},
-	{"mesos", []string{"contracts", "chunkdist", "nodesconf", "mesos", "internal/proc", "mesos-go", "sys"}},
+	{"mesos", []string{"contracts", "chunkdist", "nodesconf", "mesos", "internal/proc", "mesos-go", "uuid", "sys"}},
 	{"worker", []string{"contracts", "chunkdist", "nodesconf", "jobs", "mesos", "mesos-go", "nats.go", "uuid", "env", "prometheus"}},
 	{"internal/proc", []string{"sys"}},
 	{"internal/redistest", []string{"chunkdist", "nodesconf", "internal/proc"}},
