@@ -2,7 +2,6 @@ package nodesconf
 
 import (
 	"bytes"
-	"fmt"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 )
@@ -33,55 +32,6 @@ const (
 	// Link: no connection to a peer, or no pong from it yet.
 	Link
 )
-
-// Layout is a plan, prepared for comparing views with it. It may be used by several
-// goroutines.
-type Layout struct {
-	plan  chunkdist.Plan
-	index map[[40]byte]int32
-	addrs [][]byte
-	slots [][]byte
-}
-
-// NewLayout prepares a plan. The plan must not change afterwards.
-func NewLayout(plan chunkdist.Plan) (*Layout, error) {
-	l := &Layout{
-		plan:  plan,
-		index: make(map[[40]byte]int32, len(plan.Nodes)),
-		addrs: make([][]byte, len(plan.Nodes)),
-		slots: make([][]byte, len(plan.Nodes)),
-	}
-	for i, n := range plan.Nodes {
-		if n.Index != i || !isID(n.ID) {
-			return nil, fmt.Errorf("plan of %s: node %d has index %d and ID %q", plan.Cluster, i, n.Index, n.ID)
-		}
-		if n.Role == chunkdist.Replica && (n.Master == nil || *n.Master < 0 || *n.Master >= len(plan.Nodes)) {
-			return nil, fmt.Errorf("plan of %s: node %d is a replica without a master", plan.Cluster, i)
-		}
-		id := [40]byte([]byte(n.ID))
-		if _, dup := l.index[id]; dup {
-			return nil, fmt.Errorf("plan of %s: two nodes have the ID %s", plan.Cluster, n.ID)
-		}
-		l.index[id] = int32(i)
-		l.addrs[i] = fmt.Appendf(nil, "%s:%d@%d", n.Host, n.Port, n.BusPort)
-		l.slots[i] = canonicalRanges(n.Slots)
-	}
-	return l, nil
-}
-
-// Plan is the plan that the layout was made from.
-func (l *Layout) Plan() chunkdist.Plan { return l.plan }
-
-// Find returns the index of the planned node with an ID, or -1.
-func (l *Layout) Find(id []byte) int {
-	if len(id) != 40 {
-		return -1
-	}
-	if i, ok := l.index[[40]byte(id)]; ok {
-		return int(i)
-	}
-	return -1
-}
 
 // Difference is one deviation of a view. Its Line points into the view and into the Comparer:
 // both are good only until the function that was given it returns.
@@ -119,46 +69,39 @@ func (c *Comparer) Compare(view []byte, self int, yield func(Difference) bool) {
 	}
 	clear(c.seen)
 	for len(view) > 0 {
-		var raw []byte
-		raw, view = NextLine(view)
-		if len(raw) == 0 || IsVars(raw) {
-			continue
-		}
-		d := Difference{Node: -1, Line: &c.line, layout: c.layout, raw: raw}
-		if ParseLine(raw, &c.line) != nil {
-			d.Kind = Unreadable
-			if !yield(d) {
-				return
-			}
-			continue
-		}
-		i := c.layout.Find(c.line.ID)
-		if i < 0 {
-			d.Kind = Unplanned
-			if !yield(d) {
-				return
-			}
-			continue
-		}
-		d.Node = i
-		if c.seen[i/64]&(1<<(i%64)) != 0 {
-			d.Kind = Missing
-			if !yield(d) {
-				return
-			}
-			continue
-		}
-		c.seen[i/64] |= 1 << (i % 64)
-		if !c.compareNode(d, i == self, yield) {
+		var line []byte
+		line, view = NextLine(view)
+		if len(line) > 0 && !IsVars(line) && !c.compareLine(line, self, yield) {
 			return
 		}
 	}
 	for i := range c.layout.plan.Nodes {
-		if c.seen[i/64]&(1<<(i%64)) == 0 &&
-			!yield(Difference{Kind: Missing, Node: i, Line: &Line{}, layout: c.layout}) {
+		if !c.saw(i) && !yield(Difference{Kind: Missing, Node: i, Line: &Line{}, layout: c.layout}) {
 			return
 		}
 	}
+}
+
+func (c *Comparer) saw(i int) bool { return c.seen[i/64]&(1<<(i%64)) != 0 }
+
+// compareLine compares one node's line. It returns false when yield did.
+func (c *Comparer) compareLine(line []byte, self int, yield func(Difference) bool) bool {
+	d := Difference{Node: -1, Line: &c.line, layout: c.layout, raw: line}
+	if ParseLine(line, &c.line) != nil {
+		d.Kind = Unreadable
+		return yield(d)
+	}
+	d.Node = c.layout.Find(c.line.ID)
+	switch {
+	case d.Node < 0:
+		d.Kind = Unplanned
+		return yield(d)
+	case c.saw(d.Node):
+		d.Kind = Missing
+		return yield(d)
+	}
+	c.seen[d.Node/64] |= 1 << (d.Node % 64)
+	return c.compareNode(d, d.Node == self, yield)
 }
 
 // compareNode compares the line of a planned node. It returns false when yield did.
@@ -196,23 +139,6 @@ func (c *Comparer) sameRole(n *chunkdist.Node) bool {
 		return l.Flags&FlagMaster != 0 && l.Flags&FlagReplica == 0 && l.Master == nil
 	}
 	return l.Flags&FlagReplica != 0 && l.Flags&FlagMaster == 0 && c.layout.Find(l.Master) == *n.Master
-}
-
-// canonicalRanges writes ranges as a server prints them: ascending, neighbours joined.
-func canonicalRanges(ranges [][2]int) []byte {
-	var out []byte
-	for i := 0; i < len(ranges); i++ {
-		first, last := ranges[i][0], ranges[i][1]
-		for i+1 < len(ranges) && ranges[i+1][0] == last+1 {
-			i++
-			last = ranges[i][1]
-		}
-		if len(out) > 0 {
-			out = append(out, ' ')
-		}
-		out = appendRange(out, first, last)
-	}
-	return out
 }
 
 // sameSlots compares slot by slot, whatever the way in which they are written.

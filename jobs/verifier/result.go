@@ -81,6 +81,44 @@ func (v *Verifier) report(wanted checkSet) contracts.Report {
 	return r
 }
 
+func (v *Verifier) begin() {
+	v.results = make([]result, len(v.plan.Nodes))
+	v.writes = make([]result, len(v.plan.Nodes))
+	v.epochs = newEpochTable(len(v.plan.Nodes))
+	v.passes = 0
+}
+
+func (v *Verifier) all() []int {
+	nodes := make([]int, len(v.plan.Nodes))
+	for i := range nodes {
+		nodes[i] = i
+	}
+	return nodes
+}
+
+func (v *Verifier) masters() []int {
+	var nodes []int
+	for i, n := range v.plan.Nodes {
+		if n.Role == chunkdist.Master {
+			nodes = append(nodes, i)
+		}
+	}
+	return nodes
+}
+
+// bad lists the nodes whose last result is not good; nil is none.
+func (v *Verifier) bad() []int {
+	var nodes []int
+	for i := range v.results {
+		if !v.results[i].good() {
+			nodes = append(nodes, i)
+		}
+	}
+	return nodes
+}
+
+func (v *Verifier) good() int { return len(v.results) - len(v.bad()) }
+
 // list adds a node's differences to the report, as far as there is room.
 func list(r *contracts.Report, n result) {
 	take := min(len(n.differences), maxDifferences-len(r.Differences))

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
@@ -151,118 +149,6 @@ func (v *Verifier) Verify(ctx context.Context, progress func(done, total int)) (
 	r.Repaired = repairs.done(r.OK)
 	return r, calledOff(ctx)
 }
-
-// form is Form's loop; it reports whether the cluster has formed.
-func (v *Verifier) form(ctx context.Context, tell func(done, total int)) bool {
-	v.ask(ctx, v.results, v.all(), v.askQuick)
-	tell(v.good(), len(v.plan.Nodes))
-	for wait := v.newWait(); v.bad() != nil && ctx.Err() == nil; {
-		v.comeRight(ctx, wait, v.askQuick, tell)
-	}
-	return v.bad() == nil
-}
-
-// comeRight asks the nodes that are not as planned until they are, or for a while. Most of the
-// time it asks only the first of them, which is cheap for the cluster and for us.
-func (v *Verifier) comeRight(ctx context.Context, wait *wait, ask asker, tell func(done, total int)) {
-	const turns = 20
-	for bad := v.bad(); bad != nil && wait.pause(ctx); bad = v.bad() {
-		for range turns {
-			v.ask(ctx, v.results, bad[:1], ask)
-			if v.results[bad[0]].good() || !wait.pause(ctx) {
-				break
-			}
-		}
-		v.ask(ctx, v.results, bad, ask)
-		tell(v.good(), len(v.plan.Nodes))
-		if v.opts.Repair && v.drifted() {
-			return
-		}
-	}
-}
-
-// fullPass asks all nodes everything.
-func (v *Verifier) fullPass(ctx context.Context) {
-	v.epochs = newEpochTable(len(v.plan.Nodes))
-	v.ask(ctx, v.results, v.all(), v.askFull)
-	if ctx.Err() == nil {
-		v.agreeOnEpochs()
-	}
-	v.passes++
-}
-
-// write makes the write check on all masters and reports whether all have passed.
-func (v *Verifier) write(ctx context.Context) bool {
-	masters := v.masters()
-	v.ask(ctx, v.writes, masters, v.askWrite)
-	return !slices.ContainsFunc(masters, func(i int) bool { return !v.writes[i].good() })
-}
-
-// asker asks node i and returns what it found. The Comparer is the calling goroutine's.
-type asker func(ctx context.Context, i int, c *nodesconf.Comparer) result
-
-// ask asks nodes, several at once, and keeps their results. When ctx ends, nodes that have
-// not answered keep the result that they had.
-func (v *Verifier) ask(ctx context.Context, results []result, nodes []int, ask asker) {
-	var (
-		next atomic.Int64
-		wg   sync.WaitGroup
-	)
-	for range min(v.opts.Parallel, len(nodes)) {
-		wg.Go(func() {
-			c := v.layout.Comparer()
-			for ctx.Err() == nil {
-				n := int(next.Add(1)) - 1
-				if n >= len(nodes) {
-					return
-				}
-				i := nodes[n]
-				if r := ask(ctx, i, c); r.answered || ctx.Err() == nil { // else it is the caller's time that is over
-					results[i] = r
-				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-func (v *Verifier) begin() {
-	v.results = make([]result, len(v.plan.Nodes))
-	v.writes = make([]result, len(v.plan.Nodes))
-	v.epochs = newEpochTable(len(v.plan.Nodes))
-	v.passes = 0
-}
-
-func (v *Verifier) all() []int {
-	nodes := make([]int, len(v.plan.Nodes))
-	for i := range nodes {
-		nodes[i] = i
-	}
-	return nodes
-}
-
-func (v *Verifier) masters() []int {
-	var nodes []int
-	for i, n := range v.plan.Nodes {
-		if n.Role == chunkdist.Master {
-			nodes = append(nodes, i)
-		}
-	}
-	return nodes
-}
-
-// bad lists the nodes whose last result is not good; nil is none.
-func (v *Verifier) bad() []int {
-	var nodes []int
-	for i := range v.results {
-		if !v.results[i].good() {
-			nodes = append(nodes, i)
-		}
-	}
-	return nodes
-}
-
-func (v *Verifier) good() int { return len(v.results) - len(v.bad()) }
 
 // calledOff is the cause of a ctx that was cancelled; nil where it lives or its deadline passed.
 func calledOff(ctx context.Context) error {
