@@ -25,6 +25,7 @@ func TestReadmeExampleInPlainBash(t *testing.T) {
 	if found == nil {
 		t.Fatal("the README has no plain bash example")
 	}
+	t.Parallel()
 	w := newWorld(t, agents(4, 8, 8192))
 	w.worker()
 	_, port, err := net.SplitHostPort(w.nats.Addr().String())
@@ -51,6 +52,7 @@ func TestReadmeExampleInPlainBash(t *testing.T) {
 
 // What cannot be worked on is answered once, kept once, and never comes back.
 func TestMessagesThatCannotBeWorkedOn(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	bodies := []struct {
@@ -112,6 +114,7 @@ func TestCancelInEveryPhase(t *testing.T) {
 		contracts.PhaseStarting, contracts.PhaseForming,
 	} {
 		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, agents(4, 4, 4096))
 			w.worker()
 			req := request("unwanted", 3, 1)
@@ -141,6 +144,7 @@ func TestCancelInEveryPhase(t *testing.T) {
 
 // Every event is kept for those who come late, under the subject that the contract names.
 func TestLateSubscriberSeesEverything(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	req := request("late", 3, 0)

@@ -20,6 +20,7 @@ func TestCreateShapes(t *testing.T) {
 		{3, 1, 3}, {6, 1, 4}, {30, 1, 6}, {5, 0, 3}, {4, 2, 5},
 	} {
 		t.Run(fmt.Sprintf("%dx%d on %d", c.masters, c.replicas, c.agents), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, agents(c.agents, 4, 4096))
 			w.worker()
 			name := fmt.Sprintf("shape-%d-%d", c.masters, c.replicas)
@@ -45,6 +46,7 @@ func TestCreateShapes(t *testing.T) {
 // A cluster client of another library accepts the cluster; every write lands on the planned
 // master and reaches its replica.
 func TestOtherLibrariesAcceptTheCluster(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096))
 	w.worker()
 	plan := w.verified(w.create(request("clients", 3, 1)))
@@ -99,6 +101,7 @@ func masterOf(t *testing.T, plan contracts.Plan, slot int) contracts.Node {
 
 // A master and its replica never share a host, and a host never holds half of the masters.
 func TestPlacementIsSafe(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096))
 	w.worker()
 	plan := w.verified(w.create(request("safe", 6, 1)))
@@ -120,6 +123,7 @@ func TestPlacementIsSafe(t *testing.T) {
 
 // The same request, ten times at once: one cluster, one history.
 func TestSameRequestTenTimes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	w.worker()
@@ -142,6 +146,7 @@ func TestSameRequestTenTimes(t *testing.T) {
 // Ten requests of the same specification under ten IDs, at once: one cluster, and ten times the
 // same answer.
 func TestSameSpecificationTenTimes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	w.worker()
@@ -165,6 +170,7 @@ func TestSameSpecificationTenTimes(t *testing.T) {
 
 // Impossible requests end in one failed event that says why; what comes after is not disturbed.
 func TestImpossibleRequests(t *testing.T) {
+	t.Parallel()
 	list := agents(3, 4, 8192)
 	w := newWorld(t, list)
 	w.worker()
@@ -210,6 +216,7 @@ func TestImpossibleRequests(t *testing.T) {
 
 // A name in use by another specification is refused at once; the cluster is not touched.
 func TestNameConflict(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
 	w.worker()
 	plan := w.verified(w.create(request("taken", 3, 1)))
@@ -225,6 +232,7 @@ func TestNameConflict(t *testing.T) {
 
 // A feasible request is not held up by one that waits for resources.
 func TestWaitingJobDoesNotBlock(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
 	w.worker(func(c *workerConfig) { c.Concurrency = 1 })
 	large := request("too-large", 3, 1)

@@ -64,6 +64,7 @@ func TestKilledWorkersJobIsFinished(t *testing.T) {
 		contracts.PhaseStarting, contracts.PhaseForming, contracts.PhaseVerifying,
 	} {
 		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, agents(4, 4, 4096))
 			workers := map[string]*process{"a": w.process("a"), "b": w.process("b")}
 			req := request("survivor", 3, 1)
@@ -90,6 +91,7 @@ func TestKilledWorkersJobIsFinished(t *testing.T) {
 
 // A worker that is stopped hands its job over: no attempt is lost, and nothing is said twice.
 func TestDrainHandsOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096))
 	first := w.process("first", "CLUSTERSMITH_DRAIN_GRACE=1ms")
 	req := request("moved", 3, 1)
@@ -117,6 +119,7 @@ func TestDrainHandsOver(t *testing.T) {
 
 // Two workers share the load.
 func TestTwoWorkersShareTheLoad(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, agents(4, 8, 8192))
 	w.process("a", "CLUSTERSMITH_CONCURRENCY=1")
 	w.process("b", "CLUSTERSMITH_CONCURRENCY=1")

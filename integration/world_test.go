@@ -81,7 +81,7 @@ func (w *world) for_(t *testing.T) *world {
 	return &sub
 }
 
-func newWorld(t *testing.T, agents []local.AgentConfig) *world {
+func newWorld(t *testing.T, agents []local.AgentConfig, change ...func(*local.Config)) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), log: testLogger(t)}
 	w.startNATS()
@@ -89,7 +89,11 @@ func newWorld(t *testing.T, agents []local.AgentConfig) *world {
 		w.masters = url
 		return w
 	}
-	m, err := local.Start(t.Context(), local.Config{Agents: agents, Dir: filepath.Join(w.dir, "mesos"), Logger: w.log.With("part", "mesos")})
+	cfg := local.Config{Agents: agents, Dir: filepath.Join(w.dir, "mesos"), Logger: w.log.With("part", "mesos")}
+	for _, f := range change {
+		f(&cfg)
+	}
+	m, err := local.Start(t.Context(), cfg)
 	must(t, err)
 	w.mesos, w.masters = m, m.URL()
 	t.Cleanup(func() {
@@ -101,20 +105,27 @@ func newWorld(t *testing.T, agents []local.AgentConfig) *world {
 	return w
 }
 
-func (w *world) startNATS() {
-	opts := &server.Options{
-		ServerName: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: filepath.Join(w.dir, "nats"),
+// runNATS runs a server on the world's files.
+func (w *world) runNATS(port int) {
+	w.t.Helper()
+	s, err := server.NewServer(&server.Options{
+		ServerName: "test", Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: filepath.Join(w.dir, "nats"),
 		NoLog: true, NoSigs: true,
-	}
-	s, err := server.NewServer(opts)
+	})
 	must(w.t, err)
 	s.Start()
+	w.t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	if !s.ReadyForConnections(10 * time.Second) {
 		w.t.Fatal("the NATS server does not come up")
 	}
 	w.nats = s
-	w.t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	w.nc, err = nats.Connect(s.ClientURL())
+}
+
+func (w *world) startNATS() {
+	w.t.Helper()
+	w.runNATS(server.RANDOM_PORT)
+	var err error
+	w.nc, err = nats.Connect(w.nats.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	must(w.t, err)
 	w.t.Cleanup(w.nc.Close)
 	w.js, err = jetstream.New(w.nc)
