@@ -85,6 +85,9 @@ func validateHosts(hosts []Host) error {
 		}
 		names[h.Name] = i
 		for j, a := range h.Agents {
+			if a.ID == "" {
+				return invalid(at(".agents[%d].id", j), "is empty")
+			}
 			if other, ok := agents[a.ID]; ok {
 				return invalid(at(".agents[%d].id", j), "%q is already that of an agent of host %s", a.ID, other)
 			}

@@ -107,7 +107,11 @@ func moreHosts(r request, _ *Infeasible) string {
 			h.Domain = h.Name
 			more.hosts = append(more.hosts, h)
 		}
-		return more.feasible()
+		if r.solves != nil {
+			return r.solves(more)
+		}
+		_, ok := solvable(r.spec, more.hosts, append(slices.Clone(rooms), slices.Repeat(rooms[best:best+1], n)...), r.had, r.shards)
+		return ok
 	}
 	most := 4 * r.shards * (r.spec.Replicas + 1)
 	n := 1

@@ -5,7 +5,7 @@ package chunkdist
 // beyond these bounds a host may be said to have less room than an endless search would find.
 const (
 	maxSharers = 4
-	maxStates  = 100_000
+	maxStates  = 5_000
 )
 
 // shareOut gives agents of one host that offer some ports in common their pairs, so that no

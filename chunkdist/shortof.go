@@ -15,6 +15,10 @@ func shortOf(spec Spec, h Host, room int) []Shortage {
 			best = short
 		}
 	}
+	if len(best) == 0 { // it is what another agent of the host has taken
+		return []Shortage{{h.Name, "ports", float64(2 * (room + 1)), float64(2 * room),
+			fmt.Sprintf("the ports that its agents share are enough for %s", plural(room, "node", "nodes"))}}
+	}
 	return best
 }
 
