@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/clustersmith/clustersmith/internal/cli/dev"
@@ -30,7 +31,7 @@ func (cmd *devCmd) Run(e *env) error {
 	}
 	err = dev.Run(e.ctx, dev.Config{
 		NATS: cmd.NATS, Mesos: cmd.Mesos, Agents: cmd.Agents, AgentResources: cmd.AgentResources,
-		Workers: cmd.Workers, Data: cmd.Data, Worker: cfg, Log: log,
+		Workers: cmd.Workers, Data: cmd.Data, Executor: os.Getenv(worker.EnvPrefix + "EXECUTOR"), Worker: cfg, Log: log,
 		Ready: func(at dev.Addresses) error { return e.ready(at) },
 		Stopping: func() {
 			fmt.Fprintln(e.stderr, "Ending everything that was started. Ctrl-C again ends it at once.")

@@ -63,7 +63,7 @@ func conclude(err error, asJSON bool, stderr io.Writer) Status {
 			return status
 		}
 	case errors.Is(err, context.Canceled):
-		return Interrupted
+		status = Interrupted
 	}
 	if asJSON {
 		_ = json.NewEncoder(stderr).Encode(map[string]any{"error": err.Error(), "status": status}) // nowhere left to tell

@@ -68,9 +68,9 @@ func explain(err error) error {
 		return nil
 	case errors.Is(err, context.Canceled):
 		return err
-	case errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+	case errors.Is(err, nats.ErrNoResponders), errors.Is(err, jetstream.ErrJetStreamNotEnabled), errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
 		return unreachable("the NATS server has no JetStream: %w; start it with -js, or use another one with --nats", err)
-	case errors.Is(err, jetstream.ErrNoStreamResponse), errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrBucketNotFound), errors.Is(err, nats.ErrNoResponders):
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrBucketNotFound):
 		return unreachable("the NATS server has no Clustersmith streams yet: %w; start a worker, which creates them: clustersmith worker", err)
 	}
 	return unreachable("%w; is the NATS server well? Try again", err)
@@ -96,6 +96,11 @@ func (c *client) publish(ctx context.Context, subject, id, cluster string, reque
 	defer cancel()
 	ack, err := c.js.Publish(ctx, subject, body,
 		jetstream.WithMsgID(id), jetstream.WithExpectStream(contracts.StreamJobs), jetstream.WithRetryAttempts(3))
+	if errors.Is(err, jetstream.ErrNoStreamResponse) { // no stream, or no JetStream at all
+		if _, why := c.js.Stream(ctx, contracts.StreamJobs); why != nil {
+			err = why
+		}
+	}
 	if err != nil {
 		return receipt{}, explain(fmt.Errorf("publish on %s: %w", subject, err))
 	}

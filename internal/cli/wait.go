@@ -74,12 +74,11 @@ func (e *env) wait(c *client, job, subject string, limit time.Duration) (contrac
 	case errors.Is(err, errNoEnd):
 		return end, unreachable("job %s has not ended within %v. %s It may still end; follow it with: clustersmith watch", job, limit, hint)
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintf(e.stderr, "\nThe job goes on. Follow it with: clustersmith watch. Stop it with: clustersmith cancel %s\n", job)
-		return end, err
+		return end, &exitError{Interrupted, fmt.Errorf("interrupted; the job goes on. Follow it with: clustersmith watch. Stop it with: clustersmith cancel %s", job)}
 	case errors.Is(err, follow.ErrNoStream):
 		return end, explain(jetstream.ErrStreamNotFound)
 	}
-	return end, err
+	return end, explain(err)
 }
 
 // waiter shares a reporter between the events and the hints.

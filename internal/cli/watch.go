@@ -53,7 +53,7 @@ func (cmd *watchCmd) Run(e *env) error {
 	case errors.Is(err, follow.ErrNoStream):
 		return explain(jetstream.ErrStreamNotFound)
 	}
-	return err
+	return explain(err)
 }
 
 // running shows where the jobs that run now stand, and returns the seq that each has reached.

@@ -22,13 +22,15 @@ import (
 	"github.com/clustersmith/clustersmith/worker"
 )
 
-// Config says what to run. All fields are required, except Data and Stopping.
+// Config says what to run. All fields are required, except Data, Executor and Stopping.
 type Config struct {
 	NATS, Mesos    string // host:port to listen on; port 0 takes a free one
 	Agents         int
 	AgentResources string
 	Workers        int
 	Data           string // empty: a temporary folder
+	// Executor is the executor's path; empty: the one beside this program.
+	Executor string
 	// Worker is what the workers are configured with, except for addresses and the executor.
 	Worker worker.Config
 	Log    *slog.Logger

@@ -101,13 +101,10 @@ func awaitWorkers(ctx context.Context, js jetstream.JetStream, n int, failed <-c
 	return nil
 }
 
-// findExecutor is the executor's path: the configured one, or the one beside this program.
+// findExecutor is the executor's path: the one that was named, or the one beside this program.
 func findExecutor(cfg Config) (string, error) {
-	if cfg.Workers == 0 {
-		return "", nil
-	}
-	if os.Getenv(worker.EnvPrefix+"EXECUTOR") != "" {
-		return cfg.Worker.Executor, nil
+	if cfg.Executor != "" || cfg.Workers == 0 {
+		return cfg.Executor, nil
 	}
 	self, err := os.Executable()
 	if err != nil {

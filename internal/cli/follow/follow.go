@@ -4,8 +4,8 @@
 // Laws:
 //   - Every event is handed over once and in the order of its job's seq; repetitions are dropped.
 //   - A lost connection, a restarted server or a consumer that went away ends nothing: reading goes on
-//     behind the last event that was read. Only the end of ctx, a missing stream and a closed
-//     connection end it.
+//     behind the last event that was read. Only the end of ctx, a missing stream, a closed
+//     connection and, at the beginning, a server that does not answer end it.
 package follow
 
 import (
@@ -35,6 +35,7 @@ type Follower struct {
 }
 
 const (
+	openTimeout   = 5 * time.Second
 	pullExpiry    = 10 * time.Second
 	pullHeartbeat = 2 * time.Second // two of them missed, and the consumer is made anew
 	retryMin      = 100 * time.Millisecond
@@ -44,7 +45,10 @@ const (
 // Run hands every event to handle, until handle returns true or ctx is over.
 func (f Follower) Run(ctx context.Context, handle func(contracts.Event) (done bool)) error {
 	r := reader{Follower: f, next: max(f.From, 1), seen: map[string]uint64{}, handle: handle}
-	for wait := retryMin; ; wait = min(2*wait, retryMax) {
+	if err := f.check(ctx); err != nil {
+		return err
+	}
+	for wait := retryMin; ; {
 		before := r.next
 		done, err := r.read(ctx)
 		switch {
@@ -55,9 +59,9 @@ func (f Follower) Run(ctx context.Context, handle func(contracts.Event) (done bo
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 			return ErrNoStream
 		case errors.Is(err, nats.ErrConnectionClosed):
-			return fmt.Errorf("follow: %w", err)
+			return err
 		}
-		if r.next != before {
+		if wait = min(2*wait, retryMax); r.next != before {
 			wait = retryMin
 		}
 		if f.Trouble != nil && !r.troubled {
@@ -72,6 +76,17 @@ func (f Follower) Run(ctx context.Context, handle func(contracts.Event) (done bo
 	}
 }
 
+// check tells a server without JetStream or without the stream from one that is in trouble.
+func (f Follower) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, openTimeout)
+	defer cancel()
+	_, err := f.JS.Stream(ctx, contracts.StreamEvents)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return ErrNoStream
+	}
+	return err
+}
+
 type reader struct {
 	Follower
 	handle   func(contracts.Event) bool
@@ -82,7 +97,7 @@ type reader struct {
 
 // read reads with one consumer, until it fails.
 func (r *reader) read(ctx context.Context) (done bool, err error) {
-	open, cancel := context.WithTimeout(ctx, 5*time.Second)
+	open, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	consumer, err := r.JS.OrderedConsumer(open, contracts.StreamEvents, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{r.Subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: r.next,
