@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"syscall"
 	"time"
 )
@@ -69,6 +71,34 @@ func (m *Mesos) StartMaster(ctx context.Context) error {
 	return nil
 }
 
+// Redirect lets the master answer as one that does not lead: 307 to the same path at another
+// base URL, without a scheme, as Mesos writes it. Open streams go on. An empty URL ends it.
+func (m *Mesos) Redirect(to string) error {
+	if to == "" {
+		m.srv.divert(nil)
+		return nil
+	}
+	u, err := url.Parse(to)
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("local: %q is no base URL to redirect to (%v)", to, err)
+	}
+	m.srv.divert(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "//"+u.Host+r.URL.Path)
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	})
+	return nil
+}
+
+// Answer lets the master answer every request with a status (429, 503 …) and a text. Open
+// streams go on. Status 0 ends it.
+func (m *Mesos) Answer(status int, text string) {
+	if status == 0 {
+		m.srv.divert(nil)
+		return
+	}
+	m.srv.divert(func(w http.ResponseWriter, _ *http.Request) { httpErrorf(status, "%s", text).write(w) })
+}
+
 // CutStreams closes every scheduler's event stream without a last chunk.
 func (m *Mesos) CutStreams(ctx context.Context) error {
 	return m.inMaster(ctx, func(ms *master) {
@@ -128,6 +158,8 @@ func (m *Mesos) CrashAgent(name string) error {
 	if err != nil {
 		return err
 	}
+	a.srv.gate.set(false) // a stopped process can be killed too
+	a.loop.pause(false)
 	a.loop.do(a.ctx, a.crash)
 	a.srv.kill()
 	return nil

@@ -333,6 +333,33 @@ func TestAgentLeaves(t *testing.T) {
 	rec.all(s)
 }
 
+// Redirect and Answer speak for the master; what is subscribed stays so.
+func TestRedirectAndAnswer(t *testing.T) {
+	t.Parallel()
+	leader, other := start(t, quick(t, "127.0.0.2")), start(t, quick(t))
+	must(t, other.Redirect(leader.URL()))
+	probe := &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	resp, err := probe.Post(other.URL()+"/api/v1/scheduler", "application/json", strings.NewReader("{}"))
+	must(t, err)
+	resp.Body.Close()
+	if want := strings.TrimPrefix(leader.URL(), "http:") + "/api/v1/scheduler"; resp.StatusCode != 307 || resp.Header.Get("Location") != want {
+		t.Errorf("%d to %q, want 307 to %q", resp.StatusCode, resp.Header.Get("Location"), want)
+	}
+	must(t, other.Redirect(""))
+	if err := other.Redirect("x"); err == nil {
+		t.Error("a redirection to no URL was taken")
+	}
+	s := subscribe(t, leader, nil)
+	leader.Answer(503, "overloaded")
+	if status, text := s.try("REVIVE", obj()); status != 503 || text != "overloaded" {
+		t.Errorf("%d %s", status, text)
+	}
+	s.offer(0, "127.0.0.2")
+	leader.Answer(0, "")
+	s.call("REVIVE", obj())
+}
+
 // The faults name what they do not find.
 func TestFaultErrors(t *testing.T) {
 	t.Parallel()

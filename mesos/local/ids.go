@@ -1,17 +1,25 @@
 package local
 
 import (
+	"crypto/rand"
 	"encoding/binary"
+	"fmt"
 	"net"
 	"time"
-
-	"github.com/google/uuid"
 )
 
-// newUUID is a random UUID as 16 bytes.
+// newUUID is a random UUID (version 4) as 16 bytes.
 func newUUID() []byte {
-	u := uuid.New()
-	return u[:]
+	u := make([]byte, 16)
+	rand.Read(u) // never fails
+	u[6], u[8] = u[6]&0x0f|0x40, u[8]&0x3f|0x80
+	return u
+}
+
+// newID is a random UUID as text.
+func newID() string {
+	u := newUUID()
+	return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
 }
 
 // littleEndianIP is an IPv4 address as master_info.ip has it.

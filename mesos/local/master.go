@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
@@ -26,7 +25,8 @@ type master struct {
 	info       *mesos.MasterInfo
 	started    time.Time
 	frameworks map[string]*framework
-	removed    map[string]*framework // completed: torn down or timed out
+	removed    map[string]*framework // completed: torn down or timed out; their IDs are refused for good
+	recent     []string              // the last of them, in full
 	agents     map[string]*masterAgent
 	offers     map[string]*offer
 	unreached  map[string]time.Time // agent ID → when it became unreachable
@@ -104,7 +104,7 @@ type masterExecutor struct {
 }
 
 func newMaster(cfg Config, srv *server, domain *mesos.DomainInfo) *master {
-	id := uuid.NewString()
+	id := newID()
 	port := uint32(srv.port)
 	pid := fmt.Sprintf("master@%s", srv.address())
 	version := "1.12.0"

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
@@ -15,7 +14,7 @@ import (
 // is an ERROR event and the stream's end.
 func (m *master) subscribe(call *scheduler.Call, media string) *stream {
 	info := call.Subscribe.FrameworkInfo
-	s := newStream(uuid.NewString(), media, &m.srv.gate, m.log)
+	s := newStream(newID(), media, &m.srv.gate, m.log)
 	refuse := func(text string) *stream {
 		s.send(errorEvent(text))
 		s.end()
@@ -148,6 +147,11 @@ func (m *master) remove(f *framework) {
 	delete(m.frameworks, f.id)
 	m.removed[f.id] = f
 	f.removedAt = time.Now()
+	m.recent = append(m.recent, f.id)
+	if len(m.recent) > maxRemoved {
+		m.removed[m.recent[0]] = &framework{id: m.recent[0]} // no more than its ID
+		m.recent = m.recent[1:]
+	}
 	for _, id := range f.order {
 		if t := f.tasks[id]; t != nil {
 			if !terminal(t.state) {
@@ -167,6 +171,9 @@ func (m *master) remove(f *framework) {
 		a.link.toAgent(func(ag *agent) { ag.shutdownFramework(f.id) })
 	}
 }
+
+// maxRemoved bounds the removed frameworks that are kept for GET /state.
+const maxRemoved = 50
 
 func errorEvent(text string) *scheduler.Event {
 	return &scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: text}}

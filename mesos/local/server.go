@@ -21,6 +21,7 @@ type server struct {
 	gate gate
 
 	handler  atomic.Pointer[http.Handler]
+	detour   atomic.Pointer[http.HandlerFunc] // not nil: answers in place of handler
 	http     *http.Server
 	done     chan struct{}
 	handlers sync.WaitGroup
@@ -47,7 +48,7 @@ func (s *server) serve(h http.Handler) {
 			s.handlers.Add(1)
 			defer s.handlers.Done()
 			if s.gate.pass(r.Context()) {
-				(*s.handler.Load()).ServeHTTP(w, r)
+				s.current().ServeHTTP(w, r)
 			}
 		}),
 		ReadHeaderTimeout: time.Minute,
@@ -64,6 +65,22 @@ func (s *server) serve(h http.Handler) {
 
 // handle answers with h from now on.
 func (s *server) handle(h http.Handler) { s.handler.Store(&h) }
+
+// divert answers with h instead, until it is called with nil.
+func (s *server) divert(h http.HandlerFunc) {
+	if h == nil {
+		s.detour.Store(nil)
+		return
+	}
+	s.detour.Store(&h)
+}
+
+func (s *server) current() http.Handler {
+	if h := s.detour.Load(); h != nil {
+		return h
+	}
+	return *s.handler.Load()
+}
 
 // kill closes the listener and every connection at once, as a killed process would, and
 // waits for the handlers: they all end with their request's context.

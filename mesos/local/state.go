@@ -132,7 +132,7 @@ func (m *master) state() stateJSON {
 	for _, id := range slices.Sorted(maps.Keys(m.frameworks)) {
 		s.Frameworks = append(s.Frameworks, m.frameworkState(m.frameworks[id]))
 	}
-	for _, id := range slices.Sorted(maps.Keys(m.removed)) {
+	for _, id := range m.recent {
 		s.CompletedFrameworks = append(s.CompletedFrameworks, m.frameworkState(m.removed[id]))
 	}
 	return s

@@ -1,0 +1,37 @@
+package local
+
+import (
+	"context"
+	"fmt"
+)
+
+// CheckBooks verifies the law that every resource is free, offered or used, and only once.
+func (m *Mesos) CheckBooks(ctx context.Context) error {
+	var problem error
+	err := m.inMaster(ctx, func(ms *master) {
+		for id, a := range ms.agents {
+			var used, offered pool
+			for _, o := range ms.offers {
+				if o.agent == id {
+					offered = offered.plus(o.resources.allocatedTo(""))
+				}
+			}
+			for _, t := range ms.tasksOn(id) {
+				if !t.freed {
+					used = used.plus(t.resources.allocatedTo(""))
+				}
+			}
+			for _, e := range a.executors {
+				used = used.plus(e.resources.allocatedTo(""))
+			}
+			sum := a.free.plus(offered).plus(used)
+			if !sum.contains(a.total) || !a.total.contains(sum) {
+				problem = fmt.Errorf("agent %s has %v: free %v, offered %v and used %v", id, a.total, a.free, offered, used)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	return problem
+}
