@@ -82,14 +82,14 @@ func (w *Worker) Run(ctx context.Context) error {
 // open connects everything that Run needs; what it returns closes it again.
 func (w *Worker) open(ctx context.Context) (stop func(), err error) {
 	var closers []func()
-	stop = func() {
+	closeAll := func() {
 		for i := len(closers) - 1; i >= 0; i-- {
 			closers[i]()
 		}
 	}
 	defer func() {
 		if err != nil {
-			stop()
+			closeAll()
 		}
 	}()
 	if w.mesos, err = newMesosClient(w.cfg, w.log); err != nil {
@@ -102,14 +102,8 @@ func (w *Worker) open(ctx context.Context) (stop func(), err error) {
 	if w.js, err = jetstream.New(w.nc); err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
-	if err = EnsureTopology(ctx, w.js, Topology{Replicas: w.cfg.Replicas, AckWait: w.cfg.AckWait}); err != nil {
+	if err = w.bind(ctx); err != nil {
 		return nil, err
-	}
-	if w.store, err = openStore(ctx, w.nc, w.js, w.log); err != nil {
-		return nil, err
-	}
-	if w.consumer, err = w.js.Consumer(ctx, contracts.StreamJobs, ConsumerName); err != nil {
-		return nil, fmt.Errorf("worker: consumer %s: %w", ConsumerName, err)
 	}
 	if w.cfg.HTTPAddr != "" {
 		var closeHTTP func()
@@ -118,7 +112,43 @@ func (w *Worker) open(ctx context.Context) (stop func(), err error) {
 		}
 		closers = append(closers, closeHTTP)
 	}
-	return stop, nil
+	return closeAll, nil
+}
+
+// bindTimeout is how long a worker that begins waits for JetStream to be ready.
+const bindTimeout = 30 * time.Second
+
+// bind finds, or makes, the streams, the buckets and the consumer. A JetStream that is just
+// being restarted is waited for.
+func (w *Worker) bind(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, bindTimeout)
+	defer cancel()
+	for n := 0; ; n++ {
+		err := w.bindOnce(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		w.log.Warn("JetStream is not ready, trying again", "error", err)
+		if sleep(ctx, pause(n, 200*time.Millisecond, 3*time.Second)) != nil {
+			return err
+		}
+	}
+}
+
+func (w *Worker) bindOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*opTimeout)
+	defer cancel()
+	err := EnsureTopology(ctx, w.js, Topology{Replicas: w.cfg.Replicas, AckWait: w.cfg.AckWait})
+	if err != nil {
+		return err
+	}
+	if w.store, err = openStore(ctx, w.nc, w.js, w.log); err != nil {
+		return err
+	}
+	if w.consumer, err = w.js.Consumer(ctx, contracts.StreamJobs, ConsumerName); err != nil {
+		return fmt.Errorf("worker: consumer %s: %w", ConsumerName, err)
+	}
+	return nil
 }
 
 // fetchWait is how long one pull waits at the server. A drain waits for the pull in flight
