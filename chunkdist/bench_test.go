@@ -59,3 +59,73 @@ func BenchmarkPlace(b *testing.B) {
 		})
 	}
 }
+
+// What a refusal costs: the reason, a row for every host, and the nearest feasible requests.
+func BenchmarkInfeasible(b *testing.B) {
+	for _, c := range []struct {
+		name           string
+		hosts, masters int
+		racks          int
+		memory         float64
+	}{
+		{"10 hosts short of memory", 10, 60, 0, 4096},
+		{"1000 hosts short of memory", 1000, 6000, 0, 4096},
+		{"10000 hosts short of memory", 10000, 8192, 0, 16384},
+		{"10000 hosts 2 racks", 10000, 8192, 2, 1024},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			hosts := fleet(c.hosts, c.racks)
+			spec := Spec{Cluster: "c", UID: "u", Masters: c.masters, Replicas: 1, Node: Resources{0.5, c.memory}, Overhead: Resources{0.1, 32}}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Place(spec, hosts); err == nil {
+					b.Fatal("feasible")
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkChange(b *testing.B) {
+	hosts := fleet(10000, 0)
+	spec := Spec{Cluster: "c", UID: "u", Masters: 4096, Replicas: 1, Node: Resources{0.5, 1024}, Overhead: Resources{0.1, 32}}
+	plan, err := Place(spec, hosts[:5000])
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("append 1024x1 to 4096x1, 10000 hosts", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Append(spec, plan, hosts, 1024); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("replace 100 hosts of 4096x1, 10000 hosts", func(b *testing.B) {
+		var lost []string
+		for _, h := range plan.Hosts[:100] {
+			lost = append(lost, h.Host)
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := Replace(spec, plan, lost, hosts); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkCheck(b *testing.B) {
+	hosts := fleet(10000, 0)
+	spec := Spec{Cluster: "c", UID: "u", Masters: 8192, Replicas: 1, Node: Resources{0.5, 1024}, Overhead: Resources{0.1, 32}}
+	plan, err := Place(spec, hosts)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := Check(spec, hosts, plan); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -79,6 +79,28 @@ func TestEveryPlanKeepsEveryRule(t *testing.T) {
 	})
 }
 
+// Preferred domains are kept as required ones are wherever that is possible; where it is
+// not, the plan says so.
+func TestPreferredIsRequiredWherePossible(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		spec, hosts := drawCase(t)
+		spec.DomainRule = Required
+		strict, ok := place(t, spec, hosts)
+		spec.DomainRule = Preferred
+		loose, okLoose := place(t, spec, hosts)
+		switch {
+		case ok && !reflect.DeepEqual(strict, loose):
+			t.Fatal("the plans differ")
+		case !ok && okLoose:
+			spec.DomainRule = Required
+			if kept := Check(spec, hosts, loose) == nil; kept || len(loose.Relaxed) == 0 {
+				t.Fatalf("kept is %v, relaxed %q", kept, loose.Relaxed)
+			}
+		}
+	})
+}
+
 // The same hosts in another order give the same plan, and the input is left alone.
 func TestPlanDependsOnNothingElse(t *testing.T) {
 	t.Parallel()
