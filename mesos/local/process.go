@@ -1,10 +1,14 @@
 package local
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -42,13 +46,34 @@ func (p *process) wait() int32 {
 }
 
 // killGroup kills what is left of a group and waits, for a bounded time, until it is gone.
+// Who is dead but not yet reaped counts as gone: its parent is init, which reaps as it likes.
 func killGroup(pgid int) {
 	for range 500 {
-		if err := syscall.Kill(-pgid, syscall.SIGKILL); errors.Is(err, syscall.ESRCH) {
+		if err := syscall.Kill(-pgid, syscall.SIGKILL); errors.Is(err, syscall.ESRCH) || !groupAlive(pgid) {
 			return
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
+}
+
+// groupAlive looks in /proc for a process of the group that is no zombie.
+func groupAlive(pgid int) bool {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return true
+	}
+	for _, name := range stats {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue // ended meanwhile
+		}
+		// pid (comm) state ppid pgrp …; comm may hold anything.
+		fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		if len(fields) > 2 && fields[0] != "Z" && fields[0] != "X" && fields[2] == strconv.Itoa(pgid) {
+			return true
+		}
+	}
+	return false
 }
 
 // terminate asks the group to end, kill ends it.
