@@ -102,39 +102,51 @@ func TestCrashWhileForming(t *testing.T) {
 }
 
 // What a master without persistence held survives its crash, because its replica takes over
-// before it is back.
+// before it is back; also if the election is late.
 func TestCrashOfAMasterLosesNothing(t *testing.T) {
-	t.Parallel()
-	plan := redistest.Plan(t, 3, 1, 3)
-	x := runExecutor(t, nil)
-	s := x.boot(plan, data(t, plan, nil))
-	s.message(bundle.MessageGo)
-	s.all(6, mesos.TASK_RUNNING)
-	for _, n := range plan.Nodes {
-		awaitOK(t, n)
-	}
-	master, replica := dial(t, plan.Nodes[2]), dial(t, plan.Nodes[5])
-	const key = "foo" // slot 12182, the third master's
-	if _, err := master.Do("SET", key, "bar"); err != nil {
-		t.Fatal(err)
-	}
-	if n, err := redis.Int(master.Do("WAIT", 1, 5000)); err != nil || n != 1 {
-		t.Fatalf("%d replicas, %v", n, err)
-	}
-	begin := time.Now()
-	x.crash(2)
-	if waited := time.Since(begin); waited < 2*time.Second+electionTime {
-		t.Errorf("restarted after %s, before 2 × cluster-node-timeout and an election", waited)
-	}
-	s.next(mesos.TASK_RUNNING) // down
-	s.next(mesos.TASK_RUNNING) // up
-	former := dial(t, plan.Nodes[2])
-	await(t, "the former master to follow", func() bool {
-		role, err := redis.Values(former.Do("ROLE"))
-		return err == nil && fmt.Sprintf("%s", role[0]) == "slave" && fmt.Sprintf("%s", role[3]) == "connected"
-	})
-	if got, err := redis.String(replica.Do("GET", key)); err != nil || got != "bar" {
-		t.Errorf("the new master has %q, %v", got, err)
+	const node, replica = 2, 5
+	for _, late := range []bool{false, true} {
+		t.Run(fmt.Sprintf("late=%v", late), func(t *testing.T) {
+			t.Parallel()
+			plan := redistest.Plan(t, 3, 1, 3)
+			x := runExecutor(t, nil)
+			s := x.boot(plan, data(t, plan, nil)) // cluster-node-timeout 1 s
+			s.message(bundle.MessageGo)
+			s.all(6, mesos.TASK_RUNNING)
+			for _, n := range plan.Nodes {
+				awaitOK(t, n)
+			}
+			const key = "foo" // slot 12182, the third master's
+			master, heir := dial(t, plan.Nodes[node]), dial(t, plan.Nodes[replica])
+			if _, err := master.Do("SET", key, "bar"); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := redis.Int(master.Do("WAIT", 1, 5000)); err != nil || n != 1 {
+				t.Fatalf("%d replicas, %v", n, err)
+			}
+			wait := 2*time.Second + electionTime
+			if late {
+				pid := serverPID(t, x, replica)
+				syscall.Kill(pid, syscall.SIGSTOP)
+				wait += time.Second
+				time.AfterFunc(wait, func() { syscall.Kill(pid, syscall.SIGCONT) })
+			}
+			begin := time.Now()
+			x.crash(node)
+			if waited := time.Since(begin); waited < wait {
+				t.Errorf("restarted after %s, before %s", waited, wait)
+			}
+			s.next(mesos.TASK_RUNNING) // down
+			s.next(mesos.TASK_RUNNING) // up
+			former := dial(t, plan.Nodes[node])
+			await(t, "the former master to follow", func() bool {
+				role, err := redis.Values(former.Do("ROLE"))
+				return err == nil && fmt.Sprintf("%s", role[0]) == "slave" && fmt.Sprintf("%s", role[3]) == "connected"
+			})
+			if got, err := redis.String(heir.Do("GET", key)); err != nil || got != "bar" {
+				t.Errorf("the new master has %q, %v", got, err)
+			}
+		})
 	}
 }
 

@@ -17,9 +17,11 @@
 //   - TASK_STARTING means that both ports are bound, TASK_RUNNING that the server answers, a
 //     terminal state that no process of the node is left.
 //   - nodes.conf is written once. A restart keeps it and the data.
-//   - A master without an append-only file that may have held data and has replicas stays down
-//     until one of them had the time to be elected (2 × cluster-node-timeout + 2 s): started at
-//     once, it would be back as an empty master, and its replicas would empty themselves after it.
+//   - A master that may have held data, has replicas and keeps no append-only file stays down for
+//     2 × cluster-node-timeout + 2 s, and then until a peer says that a replica was elected (10 ×
+//     cluster-node-timeout at most): started at once, it would be back as an empty master, and its
+//     replicas would empty themselves after it. Within 2 s of GO it refused all writes, so it is
+//     started again at once.
 //   - An update is kept until it is acknowledged, and told again on every new subscription.
 //   - All state belongs to one goroutine (run); others only send it messages.
 package executor

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mesos/mesos-go/api/v1/lib"
+	"golang.org/x/sys/unix"
 
 	"github.com/clustersmith/clustersmith/internal/redistest"
 	"github.com/clustersmith/clustersmith/mesos/bundle"
@@ -28,9 +29,15 @@ func TestKill(t *testing.T) {
 			t.Errorf("%s is killed, and process %d is left", u.TaskID.Value, pid)
 		}
 	}
+	if !locked(t, x, 0) {
+		t.Error("a server lives, and its directory is not locked")
+	}
 	begin := time.Now()
 	s.kill(bundle.TaskID(0), patience)
 	killed(0)
+	if locked(t, x, 0) {
+		t.Error("no server lives, and its directory is locked")
+	}
 	if took := time.Since(begin); took > patience/2 {
 		t.Errorf("a held server took %s to end", took)
 	}
@@ -43,6 +50,16 @@ func TestKill(t *testing.T) {
 	s.kill("node-7", 0)         // never heard of
 	s.kill(bundle.TaskID(2), 0)
 	killed(2)
+}
+
+func locked(t *testing.T, x *subject, index int) bool {
+	t.Helper()
+	f, err := os.Open(filepath.Join(x.cfg.Sandbox, bundle.TaskID(index), lockName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) != nil
 }
 
 // A server that ignores SIGTERM is killed after the grace; a second KILL can shorten it.

@@ -93,8 +93,8 @@ func (l *ledger) mark(s mesos.TaskStatus, to entryState) {
 	}
 }
 
-// open lists what a new subscription has to tell, and marks the updates as sent with it.
-// Neither list is nil.
+// open lists what a new subscription has to tell, and marks the updates as sent with it; if it
+// fails, the next one tells all of it again. Neither list is nil.
 func (l *ledger) open() ([]mesos.TaskInfo, []mesosexec.Call_Update) {
 	tasks, updates := []mesos.TaskInfo{}, []mesosexec.Call_Update{}
 	for _, id := range l.order {
@@ -108,15 +108,6 @@ func (l *ledger) open() ([]mesos.TaskInfo, []mesosexec.Call_Update) {
 		}
 	}
 	return tasks, updates
-}
-
-// reopen marks every update as not sent: the subscription that carried them failed.
-func (l *ledger) reopen() {
-	for _, a := range l.tasks {
-		for i := range a.updates {
-			a.updates[i].state = unsent
-		}
-	}
 }
 
 // pending counts updates.

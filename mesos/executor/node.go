@@ -40,9 +40,8 @@ type node struct {
 	grace time.Duration // of a KILL that says none
 
 	server *server // nil unless a process lives
-	// cancel ends the goroutine that starts or pings the present server.
+	// cancel ends the goroutine that starts or asks a server, or waits for the next start.
 	cancel   context.CancelCauseFunc
-	timer    *time.Timer // of a restart, or of SIGKILL
 	restarts restarts
 	bound    bool // TASK_STARTING has been told
 	answered bool // TASK_RUNNING has been told
@@ -217,7 +216,6 @@ func (m exited) apply(r *run) {
 		return
 	}
 	n.server = nil
-	n.timer = stopTimer(n.timer)
 	n.cancel(nil)
 	if n.state == leaving {
 		r.ended(n, n.last, n.lastText)
@@ -238,14 +236,22 @@ func (r *run) crashed(n *node, why string, served time.Duration) {
 		r.ended(n, mesos.TASK_FAILED, fmt.Sprintf("more than %d restarts in %s: %s", maxRestarts, restartWindow, why))
 		return
 	}
-	if served > 0 {
-		b := r.cluster.bundle
-		// An unreadable view counts as a master with replicas.
-		view, _ := os.ReadFile(filepath.Join(r.cluster.dir(n.index), nodesConf))
-		wait = max(wait, failoverWait(b.Persistence, view, served, nodeTimeout(b.Config)))
-	}
+	b := r.cluster.bundle
+	timeout := nodeTimeout(b.Config)
+	// A view that cannot be read counts as that of a master with replicas.
+	view, _ := os.ReadFile(filepath.Join(r.cluster.dir(n.index), nodesConf))
+	election := failoverWait(b.Persistence, view, served, timeout)
+	wait = max(wait, election)
 	n.state = waiting
-	n.timer = r.after(wait, restartDue{n})
+	ctx, cancel := context.WithCancelCause(r.ctx)
+	n.cancel = cancel
+	r.spawn(func(context.Context) message {
+		defer cancel(nil)
+		if sleep(ctx, wait) && election > 0 {
+			awaitTakeover(ctx, view, timeout)
+		}
+		return restartDue{n, ctx.Err()}
+	})
 	r.log.Warn("restarting in place", "task", n.id, "in", wait, "why", why)
 	if n.answered {
 		unhealthy := false
@@ -253,10 +259,14 @@ func (r *run) crashed(n *node, why string, served time.Duration) {
 	}
 }
 
-type restartDue struct{ node *node }
+// restartDue says that a crashed node may be started again, or that nobody wants it any more.
+type restartDue struct {
+	node *node
+	err  error
+}
 
 func (m restartDue) apply(r *run) {
-	if m.node.state == waiting {
+	if m.err == nil && m.node.state == waiting {
 		r.start(m.node)
 	}
 }
@@ -297,10 +307,8 @@ func (r *run) end(n *node, state mesos.TaskState, text string, grace time.Durati
 	}
 	switch {
 	case n.server != nil:
-		n.timer = stopTimer(n.timer)
 		r.terminate(n, grace)
 	case before == waiting:
-		n.timer = stopTimer(n.timer)
 		r.ended(n, state, text)
 	}
 	// A server that is just being started is ended by its goroutine.

@@ -125,7 +125,6 @@ func (m streamEnded) apply(r *run) {
 	}
 	s := &r.session
 	s.subscribed = false
-	r.ledger.reopen()
 	s.attempts++
 	if s.attempts == 1 || s.attempts%100 == 0 {
 		r.log.Warn("not subscribed", "err", m.err, "attempts", s.attempts)

@@ -159,8 +159,8 @@ func TestLoadingIsNoAnswer(t *testing.T) {
 	s.message(bundle.MessageGo)
 	s.all(3, mesos.TASK_RUNNING)
 	for _, n := range plan.Nodes {
-		if err := ping(context.Background(), fmt.Sprintf("%s:%d", n.Host, n.Port)); err != nil {
-			t.Errorf("node %d is said to run: %v", n.Index, err)
+		if reply, err := dial(t, n).Do("PING"); err != nil {
+			t.Errorf("node %d is said to run: %v, %v", n.Index, reply, err)
 		}
 	}
 }
