@@ -19,7 +19,10 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The thread that forks children lives as long as the process, or they would die with it.
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/clustersmith/clustersmith/internal/proc.fork"))
+}
 
 // buffer is a writer that a test may read while a command writes.
 type buffer struct {

@@ -82,7 +82,10 @@ func TestServersWithoutStreamsSaySo(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string]*broker{"JetStream": startBareBroker(t, false), "clustersmith worker": startBareBroker(t, true)} {
 		for _, args := range []string{"create --cluster a --wait", "watch", "watch --replay", "status", "verify a"} {
-			command(t, t.Context(), append(strings.Fields(args), "--nats", b.url)...).want(t, Unreachable, "", name)
+			t.Run(name+"/"+args, func(t *testing.T) {
+				t.Parallel()
+				command(t, t.Context(), append(strings.Fields(args), "--nats", b.url)...).want(t, Unreachable, "", name)
+			})
 		}
 	}
 }

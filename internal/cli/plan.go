@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
@@ -116,63 +117,16 @@ func (cmd *planCmd) offers(e *env, cfg worker.Config, req contracts.CreateReques
 	if err := cfg.Validate(); err != nil {
 		return nil, badInput("%w", err)
 	}
-	offers, err := lookAtOffers(e.ctx, cfg, req, cmd.OfferWait)
+	client, err := mesosClient(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	offers, err := lookAtOffers(e.ctx, client, mesos.Framework{
+		Name: "clustersmith plan " + req.Cluster, User: cfg.MesosUser, Role: req.Placement.Role,
+	}, cmd.OfferWait)
 	if err != nil && !errors.Is(err, context.Canceled) {
-		return nil, unreachable("Mesos at %v: %w; is that the base URL of a master, such as http://10.0.0.1:5050?", cmd.Mesos, err)
+		return nil, unreachable("Mesos at %s: %w; is that the base URL of a master, such as http://10.0.0.1:5050?", strings.Join(cmd.Mesos, ", "), err)
 	}
 	return offers, err
-}
-
-// quiet is how long no offer must have come before the offers are taken to be all.
-const quiet = 200 * time.Millisecond
-
-// lookAtOffers subscribes as a framework of its own, declines every offer that it gets at
-// once, and goes away.
-func lookAtOffers(ctx context.Context, cfg worker.Config, req contracts.CreateRequest, patience time.Duration) (offers []v1.Offer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience+opTimeout)
-	defer cancel()
-	c, err := mesos.NewClient(mesos.Config{
-		Masters: cfg.Masters, Principal: cfg.Principal, Secret: cfg.Secret, Codec: mesos.Codec(cfg.MesosCodec),
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer c.Close()
-	session, err := c.Subscribe(ctx, mesos.Framework{
-		Name: "clustersmith plan " + req.Cluster, User: cfg.MesosUser, Role: req.Placement.Role,
-	})
-	if err != nil {
-		return nil, err
-	}
-	defer session.Close()
-	defer func() {
-		leave, cancel := context.WithTimeout(context.WithoutCancel(ctx), opTimeout)
-		defer cancel()
-		err = errors.Join(err, session.Teardown(leave))
-	}()
-	for enough := time.NewTimer(patience); ; {
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-enough.C:
-			return offers, nil
-		case ev, ok := <-session.Events():
-			if !ok {
-				return nil, session.Err()
-			}
-			got, ok := ev.(mesos.Offers)
-			if !ok {
-				continue
-			}
-			ids := make([]v1.OfferID, len(got.Offers))
-			for i, o := range got.Offers {
-				ids[i] = o.ID
-			}
-			if err := session.Decline(ctx, time.Minute, ids...); err != nil {
-				return nil, err
-			}
-			offers = append(offers, got.Offers...)
-			enough.Reset(quiet)
-		}
-	}
 }
