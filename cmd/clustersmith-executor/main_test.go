@@ -73,7 +73,7 @@ func launch(t *testing.T, env map[string]string) *job {
 	order := mesos.Order{
 		Framework: framework.ID,
 		Bundle: bundle.Bundle{Plan: j.plan, Job: "job", Attempt: 1, Flavor: "redis", Version: "7.0",
-			Persistence: "none", MemoryMB: 128},
+			Persistence: "none", MemoryMB: 128, Config: map[string]string{"loglevel": "debug"}},
 		Node: chunkdist.Resources{CPUs: 0.1, MemoryMB: 128}, Overhead: chunkdist.Resources{CPUs: 0.1, MemoryMB: 32},
 		Executor: mesos.Executor{Command: program(t), Env: env},
 	}
@@ -119,7 +119,7 @@ func (j *job) startMesos(ctx context.Context) {
 	j.mesos = m
 	j.t.Cleanup(func() {
 		if j.t.Failed() {
-			j.t.Logf("the executors' logs:\n%s", j.logs())
+			j.t.Logf("the executors' logs:\n%s", j.logs("stderr"))
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
@@ -129,11 +129,11 @@ func (j *job) startMesos(ctx context.Context) {
 	})
 }
 
-// logs are what the executors have said.
-func (j *job) logs() string {
+// logs are what the executors (stderr) or the servers (redis.log) have said.
+func (j *job) logs(name string) string {
 	var all []byte
 	err := filepath.WalkDir(j.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.Name() != "stderr" {
+		if err != nil || d.Name() != name {
 			return err
 		}
 		text, err := os.ReadFile(path)
@@ -225,6 +225,17 @@ func (j *job) servers(host string) (pids []int) {
 	return pids
 }
 
+// awaitLinks waits until every node is connected with all others.
+func (j *job) awaitLinks() {
+	j.t.Helper()
+	for _, n := range j.plan.Nodes {
+		await(j.t, "links of node "+strconv.Itoa(n.Index), func() bool {
+			out, err := exec.Command("redis-cli", "-h", n.Host, "-p", strconv.Itoa(n.Port), "CLUSTER", "NODES").Output()
+			return err == nil && bytes.Count(out, []byte(" connected")) == len(j.plan.Nodes)
+		})
+	}
+}
+
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err == nil && !bytes.Contains(stat, []byte(") Z "))
@@ -248,6 +259,10 @@ func TestClusterOnMesos(t *testing.T) {
 			j := launch(t, map[string]string{"CLUSTERSMITH_EXECUTOR_ENCODING": encoding})
 			j.run()
 			before := j.servers("127.0.0.2")
+			j.awaitLinks()
+			if late, refused := strings.Contains(j.logs("stderr"), "stopped late"), strings.Count(j.logs("redis.log"), "Connection refused"); refused > 0 && !late {
+				t.Errorf("%d connections between nodes were refused", refused)
+			}
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
 			if err := j.mesos.CrashAgent("127.0.0.2"); err != nil {

@@ -36,7 +36,7 @@ func TestClusterWithoutTracing(t *testing.T) {
 	t.Parallel()
 	j := launch(t, map[string]string{withoutTracing: "1"})
 	j.run()
-	if logs := j.logs(); strings.Count(logs, "stopped late") != len(j.plan.Nodes) {
+	if logs := j.logs("stderr"); strings.Count(logs, "stopped late") != len(j.plan.Nodes) {
 		t.Errorf("the executors' logs:\n%s", logs)
 	}
 }

@@ -110,15 +110,10 @@ func (l *ledger) open() ([]mesos.TaskInfo, []mesosexec.Call_Update) {
 	return tasks, updates
 }
 
-// pending counts updates.
-func (l *ledger) pending() (unsentUpdates, unacknowledged int) {
+// unacknowledged counts updates.
+func (l *ledger) unacknowledged() (n int) {
 	for _, a := range l.tasks {
-		for _, e := range a.updates {
-			if e.state != sent {
-				unsentUpdates++
-			}
-			unacknowledged++
-		}
+		n += len(a.updates)
 	}
-	return unsentUpdates, unacknowledged
+	return n
 }

@@ -201,14 +201,13 @@ func (r *run) checkFinished() {
 			return
 		}
 	}
-	unsent, open := r.ledger.pending()
+	open := r.ledger.unacknowledged()
 	switch {
 	case r.ending && (open == 0 || !r.session.subscribed && r.endErr != nil):
 		r.finished = true
-	case r.ending && unsent == 0 && r.idle == nil:
-		r.idle = r.after(farewell, idleOver{})
 	case r.ending && r.idle == nil:
-		r.idle = r.after(r.cfg.ShutdownGrace*3/10, idleOver{})
+		// With what the agent has but has not stored, or with what it has not even got.
+		r.idle = r.after(min(farewell, r.cfg.ShutdownGrace*3/10), idleOver{})
 	case len(r.order) > 0 && open == 0 && r.idle == nil:
 		r.idle = r.after(r.cfg.IdleTimeout, idleOver{})
 	}
