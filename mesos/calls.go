@@ -23,8 +23,8 @@ const (
 )
 
 // Accept launches what operations say with offers, which must all be of one agent. refuse is
-// how long what is left over is not offered again. An error that is not ErrDisconnected leaves
-// open whether the call was processed: reconcile, do not repeat.
+// how long what is left over is not offered again. ErrDisconnected and an *HTTPError mean that
+// nothing was launched; any other error leaves that open: reconcile, do not repeat.
 func (s *Session) Accept(ctx context.Context, offers []v1.OfferID, operations []v1.Offer_Operation, refuse time.Duration) error {
 	call := calls.Accept(calls.OfferOperations(operations).WithOffers(offers...))
 	return s.call(ctx, call.With(calls.RefuseSeconds(refuse)), false)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -38,7 +39,7 @@ func (u Unusable) String() string {
 // HostsOf is what a planner sees of offers: one Host per IP address, sorted by address, with
 // its agents sorted by ID. Several offers of one agent are one. Only what the role may use
 // counts: neither resources reserved to other roles nor revocable, shared or disk ones. Agents
-// that cannot be used are listed with the reason. The error is about the query. Offers are not
+// that cannot be used, for which maintenance is planned included, are listed with the reason. The error is about the query. Offers are not
 // changed, and their order does not matter.
 func HostsOf(offers []v1.Offer, q Query) ([]chunkdist.Host, []Unusable, error) {
 	q.Role = cmp.Or(q.Role, "*")
@@ -46,52 +47,52 @@ func HostsOf(offers []v1.Offer, q Query) ([]chunkdist.Host, []Unusable, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	byName := map[string]*chunkdist.Host{}
+	byIP := map[netip.Addr]*chunkdist.Host{}
 	var unusable []Unusable
 	for _, group := range byAgent(offers) {
 		s, domain, err := offered(group, q, domainOf)
-		name, isIP := hostOf(group[0])
-		if err == nil && !isIP {
+		ip := hostIP(group[0])
+		if err == nil && !ip.IsValid() {
 			err = errors.New("neither its URL nor its hostname has a usable IP address")
 		}
-		if h := byName[name]; err == nil && h != nil && h.Domain != domain {
+		if h := byIP[ip]; err == nil && h != nil && h.Domain != domain {
 			err = fmt.Errorf("fault domain %q, but another agent of this host is in %q", domain, h.Domain)
 		}
 		if err != nil {
+			name := group[0].Hostname
+			if ip.IsValid() {
+				name = ip.String()
+			}
 			unusable = append(unusable, Unusable{Agent: group[0].AgentID.Value, Host: name, Reason: err.Error()})
 			continue
 		}
-		h := byName[name]
+		h := byIP[ip]
 		if h == nil {
-			h = &chunkdist.Host{Name: name, Domain: domain}
-			byName[name] = h
+			h = &chunkdist.Host{Name: ip.String(), Domain: domain}
+			byIP[ip] = h
 		}
 		h.Agents = append(h.Agents, chunkdist.Agent{
 			ID: s.agent, CPUs: s.total(resourceCPUs).float(), MemoryMB: s.total(resourceMem).float(), Ports: s.portRanges(),
 		})
 	}
-	hosts := make([]chunkdist.Host, 0, len(byName))
-	for _, h := range byName {
-		hosts = append(hosts, *h)
+	hosts := make([]chunkdist.Host, 0, len(byIP))
+	for _, ip := range slices.SortedFunc(maps.Keys(byIP), netip.Addr.Compare) {
+		hosts = append(hosts, *byIP[ip])
 	}
-	slices.SortFunc(hosts, func(a, b chunkdist.Host) int {
-		return netip.MustParseAddr(a.Name).Compare(netip.MustParseAddr(b.Name)) // hostOf parsed them
-	})
 	return hosts, unusable, nil
 }
 
 // byAgent groups offers by agent; agents and the offers of each are sorted by ID.
 func byAgent(offers []v1.Offer) [][]v1.Offer {
-	sorted := slices.Clone(offers)
-	slices.SortStableFunc(sorted, func(a, b v1.Offer) int {
-		return cmp.Or(cmp.Compare(a.AgentID.Value, b.AgentID.Value), cmp.Compare(a.ID.Value, b.ID.Value))
-	})
-	var groups [][]v1.Offer
-	for i, o := range sorted {
-		if i == 0 || o.AgentID.Value != sorted[i-1].AgentID.Value {
-			groups = append(groups, nil)
-		}
-		groups[len(groups)-1] = append(groups[len(groups)-1], o)
+	groupOf := map[string][]v1.Offer{}
+	for _, o := range offers {
+		groupOf[o.AgentID.Value] = append(groupOf[o.AgentID.Value], o)
+	}
+	groups := make([][]v1.Offer, 0, len(groupOf))
+	for _, agent := range slices.Sorted(maps.Keys(groupOf)) {
+		group := groupOf[agent]
+		slices.SortStableFunc(group, func(a, b v1.Offer) int { return cmp.Compare(a.ID.Value, b.ID.Value) })
+		groups = append(groups, group)
 	}
 	return groups
 }
@@ -146,15 +147,14 @@ func refusedResources(group []v1.Offer, role string) string {
 	return strings.Join(slices.Compact(why), ", ")
 }
 
-// hostOf is the IP address of an offer's agent; where there is none, isIP is false and name
-// is what the offer calls it.
-func hostOf(o v1.Offer) (name string, isIP bool) {
+// hostIP is the IP address of an offer's agent; the zero Addr where it has none.
+func hostIP(o v1.Offer) netip.Addr {
 	for _, text := range []string{addressIP(o), o.Hostname} {
 		if ip, err := netip.ParseAddr(text); err == nil && !ip.IsUnspecified() {
-			return ip.Unmap().WithZone("").String(), true
+			return ip.Unmap().WithZone("")
 		}
 	}
-	return o.Hostname, false
+	return netip.Addr{}
 }
 
 func addressIP(o v1.Offer) string {

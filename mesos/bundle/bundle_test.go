@@ -199,7 +199,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		b, err := bundle.Decode(zipped(t, text))
+		b, err := bundle.DecodeText(text)
 		if err != nil {
 			return
 		}

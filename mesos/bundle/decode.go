@@ -29,6 +29,11 @@ func Decode(data []byte) (Bundle, error) {
 	if err != nil {
 		return Bundle{}, fmt.Errorf("bundle: decode: %w", err)
 	}
+	return decodeText(text)
+}
+
+// decodeText reads the JSON inside.
+func decodeText(text []byte) (Bundle, error) {
 	var w wire
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields() // a host must not run a cluster by half of what it was told

@@ -1,4 +1,7 @@
 package bundle
 
-// Text is the JSON inside an encoded bundle.
-var Text = gunzip
+// Text is the JSON inside an encoded bundle, DecodeText reads it.
+var (
+	Text       = gunzip
+	DecodeText = decodeText
+)
