@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"reflect"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -126,8 +125,8 @@ func TestCloseEndsProcesses(t *testing.T) {
 		t.Fatalf("executors %v", executors)
 	}
 	for _, e := range executors {
-		if err := syscall.Kill(-e.PID, 0); err == nil {
-			t.Errorf("the group of %s lives on", e.Executor)
+		if state := processState(e.PID); state != "" && state != "Z" {
+			t.Errorf("%s is in state %s", e.Executor, state)
 		}
 	}
 }
@@ -152,10 +151,20 @@ func TestProcessesDieWithTheParent(t *testing.T) {
 	_ = cmd.Wait() // killed
 	if pid > 0 {
 		eventually(t, "the command died", func() bool {
-			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-			return err != nil || strings.Contains(string(stat), ") Z ")
+			state := processState(pid)
+			return state == "" || state == "Z"
 		})
 	}
+}
+
+// processState is a process's state letter; "" where there is no such process.
+func processState(pid int) string {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	return rest[:1]
 }
 
 // runTestParent is the process that TestProcessesDieWithTheParent kills: it launches a

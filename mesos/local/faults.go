@@ -51,7 +51,7 @@ func (m *Mesos) StartMaster(ctx context.Context) error {
 	if m.master != nil || m.starting != nil {
 		return errors.New("local: the master runs")
 	}
-	if err := m.srv.listen(ctx); err != nil {
+	if err := m.srv.relisten(ctx); err != nil {
 		return err
 	}
 	m.srv.serve(unready(time.Now().Add(m.cfg.MasterStart)))
@@ -172,7 +172,10 @@ func (m *Mesos) RestartAgent(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := a.srv.listen(ctx); err != nil {
+	if a.status().Up {
+		return fmt.Errorf("local: agent %s runs", name)
+	}
+	if err := a.srv.relisten(ctx); err != nil {
 		return err
 	}
 	a.srv.serve(a)

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +40,24 @@ func (s *server) listen(ctx context.Context) error {
 	s.port = l.Addr().(*net.TCPAddr).Port
 	s.listener = l
 	return nil
+}
+
+// relisten takes the address again after kill. For a moment it may still be taken: a child that
+// is just being forked holds a copy of every descriptor until it executes its program.
+func (s *server) relisten(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for {
+		err := s.listen(ctx)
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return err
+		}
+		select {
+		case <-time.After(time.Millisecond + rand.N(4*time.Millisecond)):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // serve answers with h in a goroutine of its own until kill.
