@@ -24,7 +24,7 @@ func Append(spec Spec, plan Plan, hosts []Host, n int) (Plan, error) {
 	if !ok {
 		return Plan{}, diagnose(r)
 	}
-	p.order()
+	p.order(r.spec, r.hosts)
 	out := assemble(spec, plan, r.hosts, p, p.link(p.count(spec.Link), spec.Link))
 	shareSlots(out.Nodes, len(plan.Nodes))
 	if err := CheckChange(spec, hosts, plan, out); err != nil {

@@ -40,6 +40,16 @@ func roomOf(spec Spec, h Host, bound int) room {
 	return r
 }
 
+// freeFor returns how much is free on a host, in nodes: as many as its CPU and memory would
+// hold, whatever the rules and the ports say.
+func freeFor(spec Spec, h Host) int {
+	node, overhead, n := amountsOf(spec.Node), amountsOf(spec.Overhead), 0
+	for _, a := range h.Agents {
+		n += amountsOf(Resources{a.CPUs, a.MemoryMB}).fits(node, overhead, Slots)
+	}
+	return n
+}
+
 // sharedPorts reports whether any two agents of a host offer the same port.
 func sharedPorts(agents []Agent) bool {
 	for i, a := range agents {

@@ -1,12 +1,14 @@
 package chunkdist
 
+import "slices"
+
 // dealChunks deals chunks as long as it can: replicas+1 sites of different groups, each with
 // a master and with a replica of each other one's master. What is left over (odd counts,
 // lopsided sites) is for dealRounds.
 func (l *linker) dealChunks() {
 	size := l.p.replicas + 1
 	ready := newCircle(l.ring.site, l.ring.groupOf, l.whole)
-	turn := append([]int(nil), l.ring.site...)
+	turn := slices.Clone(l.ring.site)
 	for dealt := true; dealt; {
 		dealt = false
 		still := turn[:0]
@@ -53,6 +55,7 @@ func (l *linker) chunkOf(first int, ready *circle) []int {
 	for n := l.left; n > l.left-size; n-- {
 		must = append(must, l.groups.with(n)...)
 	}
+	slices.Sort(must)
 	for _, g := range must {
 		if g == l.p.sites[first].group {
 			continue

@@ -1,5 +1,7 @@
 package chunkdist
 
+import "slices"
+
 // shard is the sites of one shard's copies: the master's, then the replicas'.
 type shard []int
 
@@ -41,8 +43,8 @@ func newLinker(p *problem, c counts) *linker {
 	wish := func(i int) int { return p.sites[i].wish }
 	l := &linker{
 		p: p, left: p.shards, law: (*tally).with,
-		masters:  append([]int(nil), c.masters...),
-		replicas: append([]int(nil), c.replicas...),
+		masters:  slices.Clone(c.masters),
+		replicas: slices.Clone(c.replicas),
 		groups:   newTally(len(p.groups), order, c, group),
 		cursor:   make([]int, len(p.sites)),
 		shards:   make([]shard, 0, p.shards),
@@ -96,7 +98,7 @@ func (l *linker) take(site int, role Role) {
 // dealRounds deals the masters, one of each site per round, so that all sites come to the
 // end together.
 func (l *linker) dealRounds() {
-	turn := append([]int(nil), l.ring.site...)
+	turn := slices.Clone(l.ring.site)
 	for len(turn) > 0 {
 		still := turn[:0]
 		for _, i := range turn {
@@ -117,7 +119,7 @@ func (l *linker) dealRounds() {
 // A full group that is not the master's has a replica to give: had it none, all its copies
 // were masters, as many as shards are left, and this master would be one of them.
 func (l *linker) dealShard(master int) {
-	full := append([]int(nil), l.law(l.groups, l.left)...)
+	full := slices.Sorted(slices.Values(l.law(l.groups, l.left)))
 	s := make(shard, 1, l.p.replicas+1)
 	s[0] = master
 	l.take(master, Master)

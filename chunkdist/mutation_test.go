@@ -36,7 +36,7 @@ func (m mutation) place(spec Spec, hosts []Host) (plan Plan, err error) {
 	if !p.feasible() {
 		return Plan{}, &Infeasible{}
 	}
-	p.order()
+	p.order(r.spec, r.hosts)
 	c := p.count(spec.Link)
 	if m.counts != nil {
 		m.counts(p, &c)
@@ -176,7 +176,7 @@ func TestLinkingWithoutTheLawGetsStuck(t *testing.T) {
 		if !ok {
 			return nil
 		}
-		p.order()
+		p.order(r.spec, r.hosts)
 		l := newLinker(p, p.count(spec.Link))
 		if lawless {
 			l.law = func(*tally, int) []int { return nil }

@@ -20,7 +20,7 @@ func Place(spec Spec, hosts []Host) (Plan, error) {
 	if !ok {
 		return Plan{}, diagnose(r)
 	}
-	p.order()
+	p.order(r.spec, r.hosts)
 	plan := Plan{Cluster: spec.Cluster, UID: spec.UID, Replicas: spec.Replicas}
 	plan = assemble(spec, plan, hosts, p, p.link(p.count(spec.Link), spec.Link))
 	for m := range plan.Masters {

@@ -106,16 +106,19 @@ func (p *problem) group(spec Spec) {
 	p.groups = into(domain, func(s *site) *int { return &s.group })
 }
 
-// order ranks the sites: the roomiest of every domain, then the second of every domain, and
-// so on, so that domains share evenly; equals by name.
-func (p *problem) order() {
+// order ranks the sites: the one with the most free of every domain, then the second of every
+// domain, and so on, so that domains share evenly; equals by name.
+func (p *problem) order(spec Spec, hosts []Host) {
 	idx := make([]int, len(p.sites))
-	for i := range idx {
+	free := make([]int, len(p.sites))
+	for i := range p.sites {
 		idx[i] = i
+		if s := &p.sites[i]; s.room > 0 {
+			free[i] = freeFor(spec, hosts[s.host])
+		}
 	}
 	slices.SortFunc(idx, func(a, b int) int {
-		x, y := &p.sites[a], &p.sites[b]
-		return cmp.Or(y.room-x.room, compareNames(x.name, y.name))
+		return cmp.Or(free[b]-free[a], compareNames(p.sites[a].name, p.sites[b].name))
 	})
 	nth := make([]int, len(p.sites)) // a site's place in its domain
 	seen := make(map[string]int, len(p.sites))

@@ -44,6 +44,7 @@ type moves struct {
 	nodes  []homeless
 	home   []int // by place in nodes: the site, -1 while there is none
 	forbid map[barred]bool
+	wishes map[barred]bool // by wish instead of by group: where a copy should rather not go
 }
 
 // homeless is a node to be moved.
@@ -70,8 +71,8 @@ func findHomes(r request, plan Plan, lost []int) *moves {
 
 func newMoves(r request, plan Plan, lost []int) *moves {
 	p := newProblem(r.spec, r.hosts, survey(r.spec, r.hosts, len(lost)), r.had, r.shards)
-	p.order()
-	m := &moves{p: p, forbid: make(map[barred]bool)}
+	p.order(r.spec, r.hosts)
+	m := &moves{p: p, forbid: make(map[barred]bool), wishes: make(map[barred]bool)}
 	shard := func(n Node) int {
 		if n.Role == Master {
 			return n.Index
@@ -90,7 +91,9 @@ func newMoves(r request, plan Plan, lost []int) *moves {
 	}
 	for _, n := range plan.Nodes {
 		if !gone[n.Index] {
-			m.forbid[barred{shard(n), p.sites[site[n.Host]].group}] = true
+			at := &p.sites[site[n.Host]]
+			m.forbid[barred{shard(n), at.group}] = true
+			m.wishes[barred{shard(n), at.wish}] = p.wishes != nil
 		}
 	}
 	return m
@@ -126,7 +129,7 @@ func (m *moves) spread() bool {
 					role == Master && (masters[i] >= s.masters || inGroup[s.group] >= p.groups[s.group].masters) {
 					continue
 				}
-				if best < 0 || m.before(i, best, nodes) {
+				if best < 0 || m.before(n.shard, i, best, nodes) {
 					best = i
 				}
 			}
@@ -137,6 +140,7 @@ func (m *moves) spread() bool {
 			m.home[k] = best
 			nodes[best]++
 			taken[barred{n.shard, s.group}] = true
+			m.wishes[barred{n.shard, s.wish}] = p.wishes != nil
 			if role == Master {
 				masters[best]++
 				inGroup[s.group]++
@@ -146,9 +150,12 @@ func (m *moves) spread() bool {
 	return true
 }
 
-// before reports whether site a is to be filled before site b.
-func (m *moves) before(a, b int, more []int) bool {
+// before reports whether site a is better for a copy of a shard than site b.
+func (m *moves) before(shard, a, b int, more []int) bool {
 	x, y := &m.p.sites[a], &m.p.sites[b]
+	if in := m.wishes[barred{shard, x.wish}]; in != m.wishes[barred{shard, y.wish}] {
+		return !in
+	}
 	if d := (x.hadNodes + more[a]) - (y.hadNodes + more[b]); d != 0 {
 		return d < 0
 	}

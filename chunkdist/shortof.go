@@ -1,6 +1,9 @@
 package chunkdist
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // shortOf returns every dimension in which a host with room for so many nodes has too little
 // for one more, on the agent that is closest to it.
@@ -56,4 +59,4 @@ func (a agentRoom) shortOf(spec Spec, h Host) []Shortage {
 }
 
 // number3 writes a figure with the decimals it has, at most three.
-func number3(x float64) string { return fmt.Sprintf("%g", toMilli(x).float()) }
+func number3(x float64) string { return strconv.FormatFloat(toMilli(x).float(), 'f', -1, 64) }
