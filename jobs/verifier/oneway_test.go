@@ -17,6 +17,9 @@ import (
 // node says ok, no node takes another for failing, and all of them know the same layout.
 func TestLinkDownOneWay(t *testing.T) {
 	t.Parallel()
+	if server := redistest.Installed(t); server.Dialect.BusOffset() != 0 {
+		t.Skipf("%s cannot listen elsewhere than on the bus port that it announces", server.Dialect)
+	}
 	plan := redistest.Plan(t, 3, 0, 3)
 	n := plan.Nodes[2]
 	behind := n.BusPort + blockHalf

@@ -24,6 +24,9 @@ type drift struct {
 	replica bool
 }
 
+// repairable reports whether the planned master can take over again.
+func (f *drift) repairable() bool { return f.promoted && f.replica }
+
 // note takes a role difference within the shard of node i, in i's own view.
 func (f *drift) note(v *Verifier, i int, d nodesconf.Difference, replication []byte) {
 	if v.plan.Nodes[i].Role != chunkdist.Master {
@@ -48,47 +51,52 @@ func (v *Verifier) drifted() bool {
 		if !r.asked || r.failed&^setOf(CheckRoles) != 0 {
 			return false
 		}
-		any = any || r.drift.promoted && r.drift.replica
+		any = any || r.drift.repairable()
 	}
 	return any
 }
 
-// repairs are the failovers of one Verify.
+// repairs are the failovers of one Verify: one at a time, because masters vote once in an
+// epoch, so two that are asked for together hinder each other.
 type repairs struct {
-	v     *Verifier
-	tries map[int]int
-	last  time.Time
-	told  map[int]string
+	v       *Verifier
+	tries   map[int]int
+	told    map[int]string
+	pending int // the node that was asked last; -1 is none
+	since   time.Time
 }
 
 func newRepairs(v *Verifier) *repairs {
-	return &repairs{v: v, tries: make(map[int]int), told: make(map[int]string)}
+	return &repairs{v: v, tries: make(map[int]int), told: make(map[int]string), pending: -1}
 }
 
-// try asks every planned master that has been failed over to take over again, if the options
-// allow it and that is all that is wrong.
+// try asks a planned master that has been failed over to take over again, if the options allow
+// it, that kind of drift is all that is wrong, and the one asked before is done or has had its time.
 func (p *repairs) try(ctx context.Context) {
 	v := p.v
-	if !v.opts.Repair || ctx.Err() != nil || !v.drifted() || time.Since(p.last) < repairPause {
+	if !v.opts.Repair || ctx.Err() != nil || !v.drifted() {
+		return
+	}
+	if p.pending >= 0 && v.results[p.pending].drift.repairable() && time.Since(p.since) < repairPause {
 		return
 	}
 	for i := range v.results {
-		d := v.results[i].drift
-		if !d.promoted || !d.replica || p.tries[i] >= repairTries {
+		if !v.results[i].drift.repairable() || p.tries[i] >= repairTries {
 			continue
 		}
 		p.tries[i]++
-		p.last = time.Now()
+		p.pending, p.since = i, time.Now()
 		replies, err := v.exchange(ctx, i, command{"CLUSTER", "FAILOVER"})
 		if err == nil {
 			err = replies[0].err
 		}
 		if err != nil {
 			v.foundText(&v.results[i], i, CheckRoles, "CLUSTER FAILOVER is taken", err.Error())
-			continue
+			return
 		}
 		v.aged = true // a failover always takes a new epoch
 		p.told[i] = fmt.Sprintf("node %d %s: had been failed over, is master again", i, v.address(i))
+		return
 	}
 }
 

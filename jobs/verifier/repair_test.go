@@ -21,6 +21,7 @@ func failedOver(t *testing.T, masters, replicas int, promoted ...int) *redistest
 	mustVerify(t, newVerifier(t, c.Plan, verifier.Options{}))
 	for _, i := range promoted {
 		do(t, c, i, "CLUSTER", "FAILOVER")
+		await(t, func() bool { return bytes.Contains(do(t, c, i, "INFO", "replication").([]byte), []byte("role:master")) })
 	}
 	awaitFailing(t, newVerifier(t, c.Plan, verifier.Options{}), fault{want: []string{verifier.CheckRoles}})
 	return c
