@@ -175,6 +175,35 @@ func TestCountsAreEvenWhereThereIsRoom(t *testing.T) {
 	})
 }
 
+// A host that gets nothing, although it could hold a master and its replicas, has no more free
+// than any host that gets something.
+func TestRoomiestHostsFirst(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		spec, hosts := drawCase(t)
+		spec.Masters, spec.Replicas = rapid.IntRange(3, 5).Draw(t, "few"), rapid.IntRange(0, 1).Draw(t, "replica")
+		for i := range hosts {
+			hosts[i].Domain = ""
+		}
+		plan, ok := place(t, spec, hosts)
+		if !ok {
+			return
+		}
+		least := Slots * 3
+		used := func(h Host) bool { return slices.ContainsFunc(plan.Hosts, func(l HostLoad) bool { return l.Host == h.Name }) }
+		for _, h := range hosts {
+			if used(h) {
+				least = min(least, freeFor(spec, h))
+			}
+		}
+		for _, h := range hosts {
+			if !used(h) && roomOf(spec, h, spec.Replicas+1).nodes > spec.Replicas && (spec.MaxNodesPerHost == 0 || spec.MaxNodesPerHost > spec.Replicas) && freeFor(spec, h) > least {
+				t.Fatalf("%s has room for %d and gets nothing, another has %d", h.Name, freeFor(spec, h), least)
+			}
+		}
+	})
+}
+
 // On equal hosts each host fails over to as many hosts as it has replicas of its masters, or
 // to all others, but for one where an odd count has to be closed; chunks of three and more
 // stay together.
