@@ -61,6 +61,8 @@ type JobRecord struct {
 	// then what the job ends with; without it a new attempt begins.
 	Cleanup bool     `json:"cleanup,omitempty"`
 	Pending *Outcome `json:"pending,omitempty"`
+	// CleanupTries counts how often the clean-up of this attempt did not come to its end.
+	CleanupTries int `json:"cleanup_tries,omitempty"`
 	// Waits counts how often the job was handed back for want of resources or of its name.
 	Waits int `json:"waits,omitempty"`
 

@@ -78,41 +78,41 @@ func TestFaultsDuringCreate(t *testing.T) {
 		name   string
 		phases []contracts.Phase
 		fault  func(w *world, job string)
+		mend   func(w *world) // what the fault leaves broken, once the job has ended
 	}{
 		{"the master is restarted", []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseForming}, func(w *world, _ string) {
 			w.mesos.StopMaster()
 			must(w.t, w.mesos.StartMaster(w.t.Context()))
-		}},
+		}, nil},
 		{"connections to the master are cut", []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseForming}, func(w *world, _ string) {
 			must(w.t, w.mesos.CutStreams(w.t.Context()))
-		}},
+		}, nil},
 		{"the master is silent for 3 s", []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseForming}, func(w *world, _ string) {
 			w.mesos.FreezeMaster(true)
 			later(w, 3*time.Second, func() error { w.mesos.FreezeMaster(false); return nil })
-		}},
+		}, nil},
 		{"heartbeats stop", []contracts.Phase{contracts.PhaseLaunching}, func(w *world, _ string) {
 			must(w.t, w.mesos.StopHeartbeats(w.t.Context(), true))
 			later(w, 2*time.Second, func() error { return w.mesos.StopHeartbeats(w.t.Context(), false) })
-		}},
+		}, nil},
 		{"offers are taken back again and again", []contracts.Phase{contracts.PhaseAccepted}, func(w *world, _ string) {
 			for range 20 {
 				must(w.t, w.mesos.RescindOffers(w.t.Context()))
 			}
-		}},
+		}, nil},
 		{"an agent is restarted", []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseForming}, func(w *world, _ string) {
 			must(w.t, w.mesos.CrashAgent(agent(w)))
 			must(w.t, w.mesos.RestartAgent(w.t.Context(), agent(w)))
-		}},
+		}, nil},
 		{"an agent is gone", []contracts.Phase{contracts.PhaseLaunching}, func(w *world, _ string) {
 			must(w.t, w.mesos.FreezeAgent(agent(w), true))
-			w.t.Cleanup(func() { w.mesos.FreezeAgent(agent(w), false) }) //nolint:errcheck // the world ends next
-		}},
+		}, func(w *world) { must(w.t, w.mesos.FreezeAgent(agent(w), false)) }},
 		{"an executor is killed", []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseStarting, contracts.PhaseForming}, func(w *world, job string) {
 			err := w.mesos.KillExecutor("clustersmith-"+job+"-1", "clustersmith-faulty", syscall.SIGKILL)
 			if err != nil {
 				w.t.Logf("not running yet: %v", err)
 			}
-		}},
+		}, nil},
 		{"a redis-server is killed", []contracts.Phase{contracts.PhaseForming}, func(w *world, _ string) {
 			for _, p := range processesIn(filepath.Join(w.dir, "mesos")) {
 				if pid := 0; strings.Contains(p, "redis-server") {
@@ -123,13 +123,13 @@ func TestFaultsDuringCreate(t *testing.T) {
 				}
 			}
 			w.t.Error("there was no redis-server to kill")
-		}},
+		}, nil},
 		{"NATS is restarted", []contracts.Phase{contracts.PhaseAccepted, contracts.PhaseLaunching, contracts.PhaseForming, contracts.PhaseVerifying}, func(w *world, _ string) {
 			w.restartNATS(0)
-		}},
+		}, nil},
 		{"NATS is away for 5 s", []contracts.Phase{contracts.PhaseForming}, func(w *world, _ string) {
 			w.restartNATS(5 * time.Second)
-		}},
+		}, nil},
 	} {
 		for _, phase := range c.phases {
 			t.Run(fmt.Sprintf("%s in %s", c.name, phase), func(t *testing.T) {
@@ -142,7 +142,11 @@ func TestFaultsDuringCreate(t *testing.T) {
 				w.publish(contracts.SubjectCreate, req)
 				w.at(req.ID, phase)
 				c.fault(w, req.ID)
-				w.allWell(w.await(req.ID))
+				h := w.await(req.ID)
+				if c.mend != nil {
+					c.mend(w)
+				}
+				w.allWell(h)
 			})
 		}
 	}
@@ -175,6 +179,11 @@ func TestFrozenWorkerDoesNoHarm(t *testing.T) {
 			if !strings.HasSuffix(next.end().Source, "/"+owner) {
 				t.Errorf("%s did the next job", next.end().Source)
 			}
+			w.destroy("next")
+			for _, p := range workers {
+				p.kill()
+			}
+			w.worker()
 			w.allWell(h)
 		})
 	}

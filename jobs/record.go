@@ -116,7 +116,7 @@ func union(a, b []string) []string {
 // Cleaned books that nothing of the attempt is left. Without a pending outcome the job stands
 // where it stood before its first attempt, one attempt later.
 func Cleaned(r *contracts.JobRecord, elapsed time.Duration) {
-	r.Cleanup = false
+	r.Cleanup, r.CleanupTries = false, 0
 	r.Framework, r.PlanKey = "", ""
 	if r.Pending == nil {
 		leave(r, contracts.PhaseAccepted, elapsed)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
@@ -19,6 +21,10 @@ const (
 	// goneTimeout bounds the wait for processes after a TEARDOWN: executors get 5 s by default
 	// before they are killed.
 	goneTimeout = 20 * time.Second
+	// maxCleanups is how often a clean-up waits that long. What still listens then and does not
+	// say what it is cannot be ours, unless its agent is cut off; and then Mesos ends it when
+	// the agent is back.
+	maxCleanups = 3
 )
 
 // cleanUp tears the attempt's framework down and waits until none of its nodes is left.
@@ -33,14 +39,26 @@ func (r *run) cleanUp(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := r.awaitGone(ctx, plan); err != nil {
+		err = r.awaitGone(ctx, r.unreported(plan))
+		if err != nil && (ctx.Err() != nil || r.rec.CleanupTries < maxCleanups) {
 			return err
+		}
+		if err != nil {
+			r.log.Warn("something still listens where the torn-down cluster was", "error", err)
 		}
 	}
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
 		jobs.Cleaned(rec, r.elapsed())
 		return nil
 	})
+}
+
+// unreported is the plan without the nodes whose end their executor has reported.
+func (r *run) unreported(plan chunkdist.Plan) chunkdist.Plan {
+	plan.Nodes = slices.DeleteFunc(slices.Clone(plan.Nodes), func(n chunkdist.Node) bool {
+		return slices.Contains(r.rec.AvoidPorts, hostPort(n.Host, n.Port))
+	})
+	return plan
 }
 
 // teardown ends a framework and every task of it. One that Mesos has removed already is fine.
@@ -54,6 +72,12 @@ func (r *run) teardown(ctx context.Context, framework string) error {
 	if err != nil {
 		return fmt.Errorf("worker: tear down framework %s: %w", framework, err)
 	}
+	var drained sync.WaitGroup
+	drained.Go(func() {
+		for range session.Events() { // nobody needs them, but the session ends only when they are read
+		}
+	})
+	defer drained.Wait()
 	defer session.Close()
 	if err := session.Teardown(ctx); err != nil {
 		return fmt.Errorf("worker: tear down framework %s: %w", framework, err)

@@ -97,18 +97,22 @@ const maxTasks = 20
 func (r *run) taskFailure(phase contracts.Phase, task *mesos.TaskError, d *deployment) *jobs.Failure {
 	all := d.Failures()
 	f := &jobs.Failure{Reason: contracts.ReasonLaunchFailed, Message: jobs.Sentence(task), Err: task}
-	if phase != contracts.PhaseLaunching || task.State == "TASK_FAILED" && task.Reason == "" {
+	if phase != contracts.PhaseLaunching || endedByExecutor(task.TaskFailure) {
 		f.Reason = contracts.ReasonStartFailed
 	}
 	for _, t := range all {
 		f.Hosts = append(f.Hosts, t.Host)
-		if n := t.Node; n >= 0 && n < len(d.plan.Nodes) {
+		if n := t.Node; endedByExecutor(t) && n >= 0 && n < len(d.plan.Nodes) {
 			f.Ports = append(f.Ports, hostPort(t.Host, d.plan.Nodes[n].Port), hostPort(t.Host, d.plan.Nodes[n].BusPort))
 		}
 	}
 	f.Details = &contracts.Details{Tasks: all[:min(len(all), maxTasks)]}
 	return f
 }
+
+// endedByExecutor says that the executor itself reported the end of a task, which it does only
+// when the server's process is gone. Whatever listens on its ports is a stranger.
+func endedByExecutor(t contracts.TaskFailure) bool { return t.State == "TASK_FAILED" && t.Reason == "" }
 
 // verify waits until the nodes agree with the plan: first that they have formed a cluster, a
 // cheap question, then everything.

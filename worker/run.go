@@ -146,7 +146,7 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 		return verdict{kind: leave}, true, nil
 	case r.rec.Cleanup, r.rec.Pending != nil: // the clean-up itself did not work yet
 		r.log.Warn("clean-up not finished", "error", err)
-		v, err = r.handBack(pause(r.rec.Waits, time.Second, 15*time.Second))
+		v, err = r.handBackAfter(pause(r.rec.CleanupTries, time.Second, 15*time.Second), func(rec *contracts.JobRecord) { rec.CleanupTries++ })
 		return v, true, err
 	case errors.Is(cause, errCancelled):
 		return verdict{}, false, r.abandon(ctx, &contracts.Outcome{
@@ -168,7 +168,7 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 		return verdict{}, false, r.abandon(ctx, nil, f)
 	}
 	r.log.Warn("job failed", "attempt", r.rec.Attempt, "phase", r.rec.Phase, "error", err)
-	return verdict{}, false, r.abandon(ctx, f.Outcome(), nil)
+	return verdict{}, false, r.abandon(ctx, f.Outcome(), f)
 }
 
 // minAttempt is the least time in which another attempt is worth its while: Redis alone takes 2 s.
@@ -216,13 +216,20 @@ func (r *run) abandon(ctx context.Context, o *contracts.Outcome, why *jobs.Failu
 
 // handBack frees the job for any worker, after delay. It works while ctx is ending.
 func (r *run) handBack(delay time.Duration) (verdict, error) {
+	return r.handBackAfter(delay, func(rec *contracts.JobRecord) {
+		if delay > 0 {
+			rec.Waits++
+		}
+	})
+}
+
+// handBackAfter is handBack with a change of the record.
+func (r *run) handBackAfter(delay time.Duration, change func(*contracts.JobRecord)) (verdict, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*opTimeout)
 	defer cancel()
 	err := r.save(ctx, func(rec *contracts.JobRecord) error {
 		jobs.HandBack(rec)
-		if delay > 0 {
-			rec.Waits++
-		}
+		change(rec)
 		return nil
 	})
 	return verdict{kind: handBack, delay: delay}, err
