@@ -25,17 +25,19 @@ type phaseBar struct {
 	total int64
 
 	mu      sync.Mutex
+	counts  bool // the phase counts nodes, and its message is the count
 	began   time.Time
 	spent   time.Duration // set when the phase is over
 	message string
 	over    bool
 }
 
-const barWidth = 100
+// barWidth leaves room for a message on a narrow terminal; mpb cuts what does not fit.
+const barWidth = 30
 
 // NewBars draws on w, which must be a terminal.
 func NewBars(w io.Writer) *Bars {
-	return &Bars{progress: mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh(), mpb.WithWidth(barWidth), mpb.WithRefreshRate(80*time.Millisecond))}
+	return &Bars{progress: mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh(), mpb.WithRefreshRate(80*time.Millisecond))}
 }
 
 // Event moves the bars to where the event says that the job is.
@@ -80,7 +82,7 @@ func (b *Bars) last() *phaseBar {
 
 func (b *Bars) begin(phase contracts.Phase) *phaseBar {
 	p := &phaseBar{phase: phase, began: time.Now()}
-	p.bar = b.progress.AddBar(0, // 0: full does not mean over
+	p.bar = b.progress.AddBar(0, mpb.BarWidth(barWidth), // 0: full does not mean over
 		mpb.PrependDecorators(decor.Name(Clean(string(phase)), decor.WC{W: 18, C: decor.DindentRight})),
 		mpb.AppendDecorators(decor.Any(p.tail)),
 	)
@@ -96,6 +98,9 @@ func (b *Bars) end(passed bool) {
 	}
 	p.mu.Lock()
 	p.over, p.spent = true, time.Since(p.began)
+	if passed && p.counts {
+		p.message = fmt.Sprintf("%d of %d", p.total, p.total) // the last count that was told is behind
+	}
 	p.mu.Unlock()
 	if passed {
 		p.bar.SetTotal(max(p.total, 1), true)
@@ -107,6 +112,7 @@ func (b *Bars) end(passed bool) {
 func (p *phaseBar) set(d contracts.EventData) {
 	p.mu.Lock()
 	p.message = Clean(d.Message)
+	p.counts = d.Total > 0 && d.Phase != contracts.PhasePlanned
 	p.mu.Unlock()
 	if d.Total > 0 {
 		p.total = int64(d.Total)

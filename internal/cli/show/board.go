@@ -29,7 +29,7 @@ type jobBar struct {
 // NewBoard draws on w, which must be a terminal.
 func NewBoard(w io.Writer) *Board {
 	return &Board{
-		progress: mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh(), mpb.WithWidth(barWidth), mpb.WithRefreshRate(100*time.Millisecond)),
+		progress: mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh(), mpb.WithRefreshRate(100*time.Millisecond)),
 		jobs:     map[string]*jobBar{},
 	}
 }
@@ -48,7 +48,7 @@ func (b *Board) Event(ev contracts.Event) {
 	j := b.jobs[d.Job]
 	if j == nil {
 		j = &jobBar{}
-		j.bar = b.progress.AddBar(int64(len(course))+1,
+		j.bar = b.progress.AddBar(int64(len(course))+1, mpb.BarWidth(barWidth),
 			mpb.PrependDecorators(decor.Name(fmt.Sprintf("%-16s %.8s  ", Clean(d.Cluster), Clean(d.Job)))),
 			mpb.AppendDecorators(decor.Any(j.tail)),
 		)

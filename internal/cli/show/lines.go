@@ -34,7 +34,7 @@ func Line(ev contracts.Event, named bool) string {
 	d := ev.Data
 	text := fmt.Sprintf("%9s  %-17s", seconds(time.Duration(d.ElapsedMS)*time.Millisecond), Clean(string(d.Phase)))
 	if named {
-		text = fmt.Sprintf("%s  %.8s", Clean(d.Cluster), Clean(d.Job)) + text
+		text = fmt.Sprintf("%-16s  %.8s", Clean(d.Cluster), Clean(d.Job)) + text
 	}
 	if d.Attempt > 1 {
 		text += fmt.Sprintf("  attempt %d", d.Attempt)
