@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 	v1 "github.com/mesos/mesos-go/api/v1/lib"
+	"go.uber.org/goleak"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/internal/redistest"
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.fork"))
 }
 
 // job is a cluster on a local Mesos, up to its start barrier.

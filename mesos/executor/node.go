@@ -67,11 +67,11 @@ func (r *run) launch(task mesos.TaskInfo) {
 	r.ledger.launched(task)
 	switch err := r.identify(n); {
 	case err != nil:
-		r.ended(n, mesos.TASK_FAILED, err.Error())
+		r.finish(n, mesos.TASK_FAILED, err.Error())
 	case r.barrier.expired:
-		r.ended(n, mesos.TASK_FAILED, r.barrierExpired().Error())
+		r.finish(n, mesos.TASK_FAILED, r.barrierExpired().Error())
 	case r.ending:
-		r.ended(n, mesos.TASK_KILLED, "the executor is shutting down")
+		r.finish(n, mesos.TASK_KILLED, "the executor is shutting down")
 	default:
 		r.armBarrier()
 		r.start(n)
@@ -161,9 +161,9 @@ func (m started) apply(r *run) {
 func (r *run) startFailed(n *node, err error) {
 	switch {
 	case n.state == leaving:
-		r.ended(n, n.last, n.lastText)
+		r.finish(n, n.last, n.lastText)
 	case !n.bound:
-		r.ended(n, mesos.TASK_FAILED, err.Error())
+		r.finish(n, mesos.TASK_FAILED, err.Error())
 	default:
 		r.crashed(n, err.Error(), 0)
 	}
@@ -218,11 +218,11 @@ func (m exited) apply(r *run) {
 	n.server = nil
 	n.cancel(nil)
 	if n.state == leaving {
-		r.ended(n, n.last, n.lastText)
+		r.finish(n, n.last, n.lastText)
 		return
 	}
 	var served time.Duration
-	if !m.server.began.IsZero() {
+	if n.state != held {
 		served = time.Since(m.server.began)
 	}
 	text := fmt.Sprintf("the server ended (%s): %s", m.server.status, strings.Join(lastLines(m.server.log, 5), "\n"))
@@ -233,14 +233,14 @@ func (m exited) apply(r *run) {
 func (r *run) crashed(n *node, why string, served time.Duration) {
 	wait, ok := n.restarts.next(time.Now(), r.cfg.RestartWait, rand.Float64())
 	if !ok {
-		r.ended(n, mesos.TASK_FAILED, fmt.Sprintf("more than %d restarts in %s: %s", maxRestarts, restartWindow, why))
+		r.finish(n, mesos.TASK_FAILED, fmt.Sprintf("more than %d restarts in %s: %s", maxRestarts, restartWindow, why))
 		return
 	}
 	b := r.cluster.bundle
 	timeout := nodeTimeout(b.Config)
-	// A view that cannot be read counts as that of a master with replicas.
-	view, _ := os.ReadFile(filepath.Join(r.cluster.dir(n.index), nodesConf))
-	election := failoverWait(b.Persistence, view, served, timeout)
+	// One that cannot be read counts as that of a master with replicas.
+	conf, _ := os.ReadFile(filepath.Join(r.cluster.dir(n.index), nodesConf))
+	election := failoverWait(b.Persistence, conf, served, timeout)
 	wait = max(wait, election)
 	n.state = waiting
 	ctx, cancel := context.WithCancelCause(r.ctx)
@@ -248,7 +248,7 @@ func (r *run) crashed(n *node, why string, served time.Duration) {
 	r.spawn(func(context.Context) message {
 		defer cancel(nil)
 		if sleep(ctx, wait) && election > 0 {
-			awaitTakeover(ctx, view, timeout)
+			awaitTakeover(ctx, conf, timeout)
 		}
 		return restartDue{n, ctx.Err()}
 	})
@@ -309,7 +309,7 @@ func (r *run) end(n *node, state mesos.TaskState, text string, grace time.Durati
 	case n.server != nil:
 		r.terminate(n, grace)
 	case before == waiting:
-		r.ended(n, state, text)
+		r.finish(n, state, text)
 	}
 	// A server that is just being started is ended by its goroutine.
 }
@@ -328,8 +328,8 @@ type graceOver struct{ server *server }
 
 func (m graceOver) apply(*run) { m.server.kill() }
 
-// ended records the terminal update of a node without a process.
-func (r *run) ended(n *node, state mesos.TaskState, text string) {
+// finish records the terminal update of a node without a process.
+func (r *run) finish(n *node, state mesos.TaskState, text string) {
 	n.state = ended
 	r.update(n.id, state, text, nil)
 }

@@ -53,7 +53,7 @@ func checkProgram(ctx context.Context, path string, dialect nodesconf.Dialect) e
 	defer cancel()
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, path, "--version")
-	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.Stdout, cmd.Stderr, cmd.Env = &out, &out, serverEnv("/")
 	cmd.WaitDelay = time.Second
 	err := proc.Start(cmd)
 	if err == nil {
@@ -82,4 +82,10 @@ func lookProgram(name string) (string, error) {
 	}
 	return "", fmt.Errorf("%s is not installed on this host: it is neither in PATH nor in /usr/bin or /usr/local/bin, "+
 		"and CLUSTERSMITH_REDIS_SERVER is not set", name)
+}
+
+// serverEnv is the environment of a server: nothing of the executor's own, which may hold the
+// agent's secrets.
+func serverEnv(home string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}
 }

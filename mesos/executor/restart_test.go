@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"bytes"
 	"testing"
 	"time"
 
@@ -75,6 +76,7 @@ func TestFailoverWait(t *testing.T) {
 		{"the same with snapshots, which are older than what it held", "rdb", view(0), up, 2*timeout + electionTime},
 		{"the same with an append-only file", "aof", view(0), up, 0},
 		{"a replica", "none", view(3), up, 0},
+		{"a master whose replica has failed", "none", bytes.Replace(view(0), []byte(" slave "+plan.Nodes[0].ID), []byte(" slave,fail "+plan.Nodes[0].ID), 1), up, 0},
 		{"a master without a replica", "none", lonely, up, 0},
 		{"a master that was not writable yet", "none", view(0), writableDelay - 1, 0},
 		{"a view that is no view", "none", []byte("?\n"), up, 2*timeout + electionTime},

@@ -28,7 +28,8 @@ type server struct {
 	addr  netip.AddrPort   // where it answers
 	ports []netip.AddrPort // data port and bus port
 	log   string           // path of its log
-	// began is when its event loop may have begun; zero while it is held before that.
+	// began is when its event loop may have begun; zero while it is held before that. It belongs
+	// to who starts the server, then to the owner.
 	began time.Time
 	// watched: there is, or was, a process.
 	watched bool
@@ -74,8 +75,7 @@ func (c *cluster) startServer(ctx context.Context, program string, index int, ho
 	defer log.Close()
 	command := func() *exec.Cmd {
 		cmd := exec.Command(program, filepath.Join(dir, redisConf))
-		cmd.Dir, cmd.Stdout, cmd.Stderr = dir, log, log
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir} // not the agent's secrets
+		cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = dir, log, log, serverEnv(dir)
 		cmd.ExtraFiles = []*os.File{lock}
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		return cmd

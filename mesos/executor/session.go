@@ -17,20 +17,25 @@ type session struct {
 	subscribed bool
 	ever       bool // subscribed at least once
 	attempts   int  // in a row that failed
-	// lost ends the run when it fires: nil while subscribed.
-	lost *time.Timer
+	// absent says that there is no subscription; lost then ends the run when it fires. absences
+	// numbers them.
+	absent   bool
+	absences int
+	lost     *time.Timer
 }
 
 // subscribe begins an attempt to subscribe, with all that the agent has not acknowledged.
 func (r *run) subscribe() {
 	r.session.generation++
 	gen := r.session.generation
-	if r.session.lost == nil {
+	if !r.session.absent {
 		patience := registration
 		if r.session.ever {
 			patience = r.cfg.RecoveryTimeout
 		}
-		r.session.lost = r.after(patience, agentGone{patience})
+		r.session.absent = true
+		r.session.absences++
+		r.session.lost = r.after(patience, agentGone{r.session.absences, patience})
 	}
 	call := r.call(mesosexec.Call_SUBSCRIBE)
 	tasks, updates := r.ledger.open()
@@ -93,7 +98,8 @@ func (m agentEvent) apply(r *run) {
 
 func (r *run) subscribed(s *mesosexec.Event_Subscribed) {
 	r.log.Info("subscribed", "agent", r.cfg.AgentEndpoint, "again", r.session.ever)
-	r.session.lost = stopTimer(r.session.lost)
+	r.session.lost.Stop()
+	r.session.absent = false
 	r.session.subscribed, r.session.ever, r.session.attempts = true, true, 0
 	if r.cluster != nil || r.clusterErr != nil || s == nil {
 		return
@@ -157,10 +163,13 @@ func (m resubscribe) apply(r *run) {
 }
 
 // agentGone says that the agent has been away for too long.
-type agentGone struct{ after time.Duration }
+type agentGone struct {
+	absence int
+	after   time.Duration
+}
 
 func (m agentGone) apply(r *run) {
-	if r.session.subscribed || r.session.lost == nil {
+	if !r.session.absent || m.absence != r.session.absences {
 		return
 	}
 	err := fmt.Errorf("executor: no subscription with agent %s within %s", r.cfg.AgentEndpoint, m.after)

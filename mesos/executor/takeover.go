@@ -22,10 +22,10 @@ const (
 )
 
 // failoverWait is how long a crashed node has to stay down at least, so that a replica takes its
-// place first; see the package's laws. view is its nodes.conf when it crashed, served how long
-// its event loop may have run.
-func failoverWait(persistence string, view []byte, served, nodeTimeout time.Duration) time.Duration {
-	if persistence == nodesconf.PersistenceAOF || served < writableDelay || !parseView(view).hasReplicas() {
+// place first; see the package's laws. conf is its nodes.conf when it crashed, served how long its
+// event loop may have run.
+func failoverWait(persistence string, conf []byte, served, nodeTimeout time.Duration) time.Duration {
+	if persistence == nodesconf.PersistenceAOF || served < writableDelay || !parseView(conf).hasReplicas() {
 		return 0
 	}
 	return 2*nodeTimeout + electionTime
@@ -33,10 +33,10 @@ func failoverWait(persistence string, view []byte, served, nodeTimeout time.Dura
 
 // awaitTakeover waits until a peer says that another node serves the slots of a crashed one. If
 // none is elected within the patience, none will be, and the node may as well come back.
-func awaitTakeover(ctx context.Context, view []byte, nodeTimeout time.Duration) {
+func awaitTakeover(ctx context.Context, conf []byte, nodeTimeout time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, electionPatience*nodeTimeout)
 	defer cancel()
-	v := parseView(view)
+	v := parseView(conf)
 	for !v.takenOver(ctx) && sleep(ctx, nodeTimeout/4+rand.N(nodeTimeout/4+1)) {
 	}
 }
@@ -46,13 +46,13 @@ type view struct {
 	readable bool
 	myself   string
 	master   bool     // myself is one
-	replicas int      // of myself
+	replicas int      // of myself, without those that have failed
 	masters  []string // addresses of the other masters
 }
 
 func parseView(text []byte) view {
 	var v view
-	masterOf := map[string]int{} // node ID → its replicas
+	replicas := map[string]int{} // by their master's node ID
 	for len(text) > 0 {
 		var line []byte
 		line, text = nodesconf.NextLine(text)
@@ -63,8 +63,8 @@ func parseView(text []byte) view {
 		if err := nodesconf.ParseLine(line, &l); err != nil {
 			return view{}
 		}
-		if l.Master != nil {
-			masterOf[string(l.Master)]++
+		if l.Master != nil && l.Flags&nodesconf.FlagFail == 0 {
+			replicas[string(l.Master)]++
 		}
 		switch isMaster := l.Flags&nodesconf.FlagMaster != 0; {
 		case l.Flags&nodesconf.FlagMyself != 0:
@@ -73,7 +73,7 @@ func parseView(text []byte) view {
 			v.masters = append(v.masters, fmt.Sprintf("%s:%d", bracketed(l.IP), l.Port))
 		}
 	}
-	v.readable, v.replicas = v.myself != "", masterOf[v.myself]
+	v.readable, v.replicas = v.myself != "", replicas[v.myself]
 	return v
 }
 
