@@ -93,7 +93,7 @@ func checkHosts(f *findings, spec Spec, hosts []Host, plan Plan, takes func(Node
 			f.add(RuleCapacity, "agent %s of host %s has no room for %s", n.Agent, n.Host, plural(onAgent[at], "node", "nodes"))
 		}
 	}
-	for _, h := range loads(plan.Nodes) {
+	for _, h := range countLoads(plan.Nodes) {
 		if !takesFrom[h.Host] {
 			continue
 		}

@@ -55,16 +55,9 @@ func validateSpec(s Spec) error {
 		{"spec.node.cpus", s.Node.CPUs}, {"spec.node.memory_mb", s.Node.MemoryMB},
 		{"spec.overhead.cpus", s.Overhead.CPUs}, {"spec.overhead.memory_mb", s.Overhead.MemoryMB},
 	} {
-		if err := validateAmount(a.field, a.value); err != nil {
-			return err
+		if problem := badAmount(a.value); problem != "" {
+			return &InvalidInput{a.field, problem}
 		}
-	}
-	return nil
-}
-
-func validateAmount(field string, x float64) error {
-	if math.IsNaN(x) || x < 0 || x > maxAmount {
-		return invalid(field, "must be a number from 0 to %.0f, not %v", maxAmount, x)
 	}
 	return nil
 }
@@ -74,36 +67,49 @@ func validateHosts(hosts []Host) error {
 	names := make(map[string]int, len(hosts))
 	agents := make(map[string]string, len(hosts))
 	for i, h := range hosts {
-		at := func(path string, args ...any) string {
-			return fmt.Sprintf("hosts[%d]", i) + fmt.Sprintf(path, args...)
-		}
 		if h.Name == "" {
-			return invalid(at(".name"), "is empty")
+			return invalid(fmt.Sprintf("hosts[%d].name", i), "is empty")
 		}
 		if j, ok := names[h.Name]; ok {
-			return invalid(at(".name"), "%s is already that of hosts[%d]: the agents of one machine belong in one host", h.Name, j)
+			return invalid(fmt.Sprintf("hosts[%d].name", i), "%s is already that of hosts[%d]: the agents of one machine belong in one host", h.Name, j)
 		}
 		names[h.Name] = i
 		for j, a := range h.Agents {
-			if a.ID == "" {
-				return invalid(at(".agents[%d].id", j), "is empty")
-			}
 			if other, ok := agents[a.ID]; ok {
-				return invalid(at(".agents[%d].id", j), "%q is already that of an agent of host %s", a.ID, other)
+				return invalid(fmt.Sprintf("hosts[%d].agents[%d].id", i, j), "%q is already that of an agent of host %s", a.ID, other)
 			}
 			agents[a.ID] = h.Name
-			if err := validateAmount(at(".agents[%d].cpus", j), a.CPUs); err != nil {
+			if err := validateAgent(a); err != nil {
+				err.Field = fmt.Sprintf("hosts[%d].agents[%d].%s", i, j, err.Field)
 				return err
-			}
-			if err := validateAmount(at(".agents[%d].memory_mb", j), a.MemoryMB); err != nil {
-				return err
-			}
-			if k, problem := badRange(a.Ports); problem != "" {
-				return invalid(at(".agents[%d].ports[%d]", j, k), "%s", problem)
 			}
 		}
 	}
 	return nil
+}
+
+func validateAgent(a Agent) *InvalidInput {
+	if a.ID == "" {
+		return &InvalidInput{"id", "is empty"}
+	}
+	if problem := badAmount(a.CPUs); problem != "" {
+		return &InvalidInput{"cpus", problem}
+	}
+	if problem := badAmount(a.MemoryMB); problem != "" {
+		return &InvalidInput{"memory_mb", problem}
+	}
+	if k, problem := badRange(a.Ports); problem != "" {
+		return &InvalidInput{fmt.Sprintf("ports[%d]", k), problem}
+	}
+	return nil
+}
+
+// badAmount says what is wrong with an amount, if anything.
+func badAmount(x float64) string {
+	if math.IsNaN(x) || x < 0 || x > maxAmount {
+		return fmt.Sprintf("must be a number from 0 to %.0f, not %v", maxAmount, x)
+	}
+	return ""
 }
 
 // badRange returns the first range that is no range or out of order, and why.

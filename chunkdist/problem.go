@@ -118,7 +118,7 @@ func (p *problem) order(spec Spec, hosts []Host) {
 		}
 	}
 	slices.SortFunc(idx, func(a, b int) int {
-		return cmp.Or(free[b]-free[a], compareNames(p.sites[a].name, p.sites[b].name))
+		return cmp.Or(free[b]-free[a], a-b) // sites are in the order of their names
 	})
 	nth := make([]int, len(p.sites)) // a site's place in its domain
 	seen := make(map[string]int, len(p.sites))

@@ -190,7 +190,9 @@ func TestRoomiestHostsFirst(t *testing.T) {
 			return
 		}
 		least := Slots * 3
-		used := func(h Host) bool { return slices.ContainsFunc(plan.Hosts, func(l HostLoad) bool { return l.Host == h.Name }) }
+		used := func(h Host) bool {
+			return slices.ContainsFunc(plan.Hosts, func(l HostLoad) bool { return l.Host == h.Name })
+		}
 		for _, h := range hosts {
 			if used(h) {
 				least = min(least, freeFor(spec, h))

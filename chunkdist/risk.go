@@ -20,7 +20,14 @@ func describe(p *Plan, rule DomainRule) {
 
 // loads counts the nodes of each host, sorted by address.
 func loads(nodes []Node) []HostLoad {
-	at := make(map[string]int)
+	out := countLoads(nodes)
+	slices.SortFunc(out, func(a, b HostLoad) int { return compareNames(a.Host, b.Host) })
+	return out
+}
+
+// countLoads counts the nodes of each host, in the order of their first nodes.
+func countLoads(nodes []Node) []HostLoad {
+	at := make(map[string]int, len(nodes)/2)
 	var out []HostLoad
 	for _, n := range nodes {
 		i, ok := at[n.Host]
@@ -35,7 +42,6 @@ func loads(nodes []Node) []HostLoad {
 			out[i].Replicas++
 		}
 	}
-	slices.SortFunc(out, func(a, b HostLoad) int { return compareNames(a.Host, b.Host) })
 	return out
 }
 
