@@ -106,3 +106,6 @@ func (c *Cluster) log(i int) string {
 	lines := bytes.Split(bytes.TrimSpace(b), []byte{'\n'})
 	return string(bytes.Join(lines[max(0, len(lines)-20):], []byte{'\n'}))
 }
+
+// Pid is the process ID of a running node.
+func (c *Cluster) Pid(i int) int { return c.procs[i].cmd.Process.Pid }

@@ -86,7 +86,6 @@ func TestVerified(t *testing.T) {
 		t.Run(shape.name, func(t *testing.T) {
 			t.Parallel()
 			c := redistest.Boot(t, redistest.Plan(t, shape.masters, shape.replicas, shape.hosts), redistest.Options{})
-			start := time.Now()
 			v := newVerifier(t, c.Plan, verifier.Options{})
 			var steps []int
 			report, err := v.Verify(deadline(t, time.Minute), func(done, total int) {
@@ -98,15 +97,27 @@ func TestVerified(t *testing.T) {
 			if err != nil || !report.OK {
 				t.Fatalf("%v %+v", err, report)
 			}
-			t.Logf("%v %+v %v", time.Since(start), report, steps)
-			for i := range c.Plan.Nodes {
-				if n := do(t, c, i, "DBSIZE"); n != int64(0) {
-					t.Errorf("node %d has %v keys after the verification", i, n)
+			for _, check := range report.Checks {
+				want := len(c.Plan.Nodes)
+				if check.Name == verifier.CheckWrite {
+					want = shape.masters
+				}
+				if check.Passed != want || check.Total != want {
+					t.Errorf("%+v, expected %d", check, want)
 				}
 			}
-			start = time.Now()
-			report = mustVerify(t, v)
-			t.Logf("%v %+v", time.Since(start), report)
+			if len(report.Checks) != len(verifier.Checks()) || report.Nodes != len(c.Plan.Nodes) || steps[len(steps)-1] != report.Nodes {
+				t.Errorf("%+v after progress %v", report, steps)
+			}
+			for i := range c.Plan.Nodes {
+				await(t, func() bool { return do(t, c, i, "DBSIZE") == int64(0) }) // no key is left behind
+			}
+			if !clusterCheck(t, c) {
+				t.Error("redis-cli --cluster check does not agree")
+			}
+			if again := mustVerify(t, v); again.Passes != 1 {
+				t.Errorf("verified again in %d passes", again.Passes)
+			}
 		})
 	}
 }
