@@ -21,9 +21,8 @@ const (
 	// goneTimeout bounds the wait for processes after a TEARDOWN: executors get 5 s by default
 	// before they are killed.
 	goneTimeout = 20 * time.Second
-	// maxCleanups is how often a clean-up waits that long. What still listens then and does not
-	// say what it is cannot be ours, unless its agent is cut off; and then Mesos ends it when
-	// the agent is back.
+	// maxCleanups is how often a clean-up waits that long. A node that still answers then is on
+	// an agent that is cut off from its master; Mesos ends it when the agent is back.
 	maxCleanups = 3
 )
 
@@ -44,7 +43,7 @@ func (r *run) cleanUp(ctx context.Context) error {
 			return err
 		}
 		if err != nil {
-			r.log.Warn("something still listens where the torn-down cluster was", "error", err)
+			r.log.Warn("nodes of the torn-down cluster still answer; Mesos ends them when their agent is back", "error", err)
 		}
 	}
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
@@ -90,8 +89,9 @@ func (r *run) teardown(ctx context.Context, framework string) error {
 func (r *run) awaitGone(ctx context.Context, plan chunkdist.Plan) error {
 	ctx, cancel := context.WithTimeout(ctx, goneTimeout)
 	defer cancel()
-	unreachable, err := awaitClosed(ctx, plan, r.touch)
-	if err != nil && unreachable {
+	err := awaitGone(ctx, plan, r.touch)
+	var l left
+	if errors.As(err, &l) && len(l.ours)+len(l.silent) == 0 {
 		r.log.Warn("hosts of the torn-down cluster do not answer; Mesos ends their tasks when they come back", "error", err)
 		return nil
 	}

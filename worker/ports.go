@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,40 +21,61 @@ type portState int
 
 const (
 	portClosed  portState = iota // refused, or another node answers there
-	portOpen                     // the node, or something that does not say what it is, is there
+	portOurs                     // the node answers
+	portSilent                   // something listens and does not say what it is: a node that is stopped, or a stranger
 	portUnknown                  // no answer from the host at all
 )
 
-// probeTimeout bounds one look at one port.
-const probeTimeout = 500 * time.Millisecond
+const (
+	// probeTimeout bounds one look at one port.
+	probeTimeout = 500 * time.Millisecond
+	// silentTimeout is how long a silent listener may still be a node of ours: its executor has
+	// executorGrace to end it, then the agent ends them both.
+	silentTimeout = executorGrace + 5*time.Second
+)
 
-// awaitClosed waits until no node of the plan is left: after TEARDOWN, Mesos offers the
-// resources again up to seconds before the processes are gone. Ports that another node has
-// taken since count as closed. When ctx ends first, the error names what is left; unreachable
-// says that these are hosts that do not answer at all, nothing that is known to live.
-func awaitClosed(ctx context.Context, plan chunkdist.Plan, touch func()) (unreachable bool, err error) {
-	left := plan.Nodes
+// left is what awaitGone found at its end.
+type left struct {
+	ours, silent, unknown []chunkdist.Node
+}
+
+func (l left) Error() string {
+	all := slices.Concat(l.ours, l.silent, l.unknown)
+	return fmt.Sprintf("worker: %d nodes are not known to be gone (%d answer, %d are silent, %d hosts do not answer), the first at %s",
+		len(all), len(l.ours), len(l.silent), len(l.unknown), hostPort(all[0].Host, all[0].Port))
+}
+
+// awaitGone waits until no node of the plan is left: after TEARDOWN, Mesos offers the resources
+// again up to seconds before the processes are gone. A port on which another node answers, or
+// where something has been silent for longer than a node of ours could, counts as free. The error
+// is a left when ctx ends first.
+func awaitGone(ctx context.Context, plan chunkdist.Plan, touch func()) error {
+	begin := time.Now()
+	waiting := plan.Nodes
 	for n := 0; ; n++ {
-		var open, unknown []chunkdist.Node
-		for i, state := range probeAll(ctx, left) {
+		var l left
+		for i, state := range probeAll(ctx, waiting) {
 			switch state {
-			case portOpen:
-				open = append(open, left[i])
+			case portOurs:
+				l.ours = append(l.ours, waiting[i])
+			case portSilent:
+				if time.Since(begin) < silentTimeout {
+					l.silent = append(l.silent, waiting[i])
+				}
 			case portUnknown:
-				unknown = append(unknown, left[i])
+				l.unknown = append(l.unknown, waiting[i])
 			}
 		}
-		if len(open)+len(unknown) == 0 {
-			return false, nil
+		still := slices.Concat(l.ours, l.silent, l.unknown)
+		if len(still) == 0 {
+			return nil
 		}
-		if len(open)+len(unknown) < len(left) {
+		if len(still) < len(waiting) {
 			touch()
 		}
-		left = append(open, unknown...)
-		if err := sleep(ctx, pause(n, 5*time.Millisecond, 250*time.Millisecond)); err != nil {
-			first := left[0]
-			return len(open) == 0, fmt.Errorf("worker: %d of %d nodes are not known to be gone, the first at %s: %w",
-				len(left), len(plan.Nodes), net.JoinHostPort(first.Host, strconv.Itoa(first.Port)), err)
+		waiting = still
+		if sleep(ctx, pause(n, 5*time.Millisecond, 250*time.Millisecond)) != nil {
+			return l
 		}
 	}
 }
@@ -90,7 +112,7 @@ func dial(ctx context.Context, host string, port int) (net.Conn, portState) {
 	conn, err := d.DialContext(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	switch {
 	case err == nil:
-		return conn, portOpen
+		return conn, portSilent
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return nil, portClosed
 	default:
@@ -101,19 +123,23 @@ func dial(ctx context.Context, host string, port int) (net.Conn, portState) {
 // whoIs asks the server behind conn for its node ID.
 func whoIs(conn net.Conn, id string) portState {
 	if err := conn.SetDeadline(time.Now().Add(probeTimeout)); err != nil {
-		return portOpen
+		return portSilent
 	}
 	if _, err := conn.Write([]byte("CLUSTER MYID\r\n")); err != nil {
-		return portOpen
+		return portSilent
 	}
 	in := bufio.NewReader(conn)
 	head, err := in.ReadString('\n')
 	if err != nil || !strings.HasPrefix(head, "$40") {
-		return portOpen // silent, or no cluster node, or one that wants a password: not known to be another
+		return portSilent // closed or silent, or no cluster node, or one that wants a password
 	}
 	body, err := in.ReadString('\n')
-	if err != nil || strings.TrimSpace(body) == id {
-		return portOpen
+	switch {
+	case err != nil:
+		return portSilent
+	case strings.TrimSpace(body) == id:
+		return portOurs
+	default:
+		return portClosed
 	}
-	return portClosed
 }
