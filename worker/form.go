@@ -72,6 +72,7 @@ func (r *run) tasksDone(ctx, limited context.Context, d *deployment, phase contr
 	case err == nil:
 		return nil
 	case errors.As(err, &task):
+		d.settle(ctx)
 		return r.taskFailure(phase, task, d)
 	case ctx.Err() != nil:
 		return fmt.Errorf("%w: %w", context.Cause(ctx), err)

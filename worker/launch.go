@@ -30,6 +30,22 @@ func newDeployment(plan chunkdist.Plan, follow func(mesos.DeploymentOptions) *me
 	return d
 }
 
+// settle waits until the tasks have been quiet for a moment: what makes one node fail often
+// makes others fail with it, and the next attempt should know of all of them.
+func (d *deployment) settle(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, time.Second)
+	defer stop()
+	for {
+		select {
+		case <-d.changed:
+		case <-time.After(150 * time.Millisecond):
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // launch accepts the offers that the plan uses and gives back the rest. From here on tasks may
 // be running.
 func (r *run) launch(ctx context.Context, session *mesos.Session, plan chunkdist.Plan, offers *offerSet) (*deployment, error) {
