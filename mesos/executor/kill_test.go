@@ -152,9 +152,10 @@ func TestKillWhileWaiting(t *testing.T) {
 func TestShutdown(t *testing.T) {
 	t.Parallel()
 	plan := redistest.Plan(t, 3, 0, 3)
+	const grace = 4 * time.Second // of which deaf servers get the larger part
 	x := runExecutor(t, func(c *Config) {
 		c.Server = stubServer(t, "deaf")
-		c.ShutdownGrace = time.Second
+		c.ShutdownGrace = grace
 	})
 	s := x.boot(plan, data(t, plan, nil))
 	s.message(bundle.MessageGo)
@@ -162,7 +163,7 @@ func TestShutdown(t *testing.T) {
 	begin := time.Now()
 	s.shutdown()
 	s.all(3, mesos.TASK_KILLED)
-	if err := x.wait(); err != nil || time.Since(begin) > time.Second {
+	if err := x.wait(); err != nil || time.Since(begin) > grace {
 		t.Errorf("%v after %s", err, time.Since(begin))
 	}
 	if pids := serverPIDs(t, x, plan); pids != [3]int{} {
