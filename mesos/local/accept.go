@@ -136,10 +136,11 @@ func (m *master) start(f *framework, a *masterAgent, role string, info mesos.Tas
 		id: info.TaskID.Value, name: info.Name, framework: f.id, agent: a.id, role: role, resources: resources,
 		labels: info.Labels, discovery: info.Discovery, state: mesos.TASK_STAGING,
 	}
+	fresh := false
 	if e := info.Executor; e != nil {
 		t.executor = e.ExecutorID.Value
 		key := executorKey{f.id, t.executor}
-		if a.executors[key] == nil {
+		if fresh = a.executors[key] == nil; fresh {
 			p, err := poolOf(e.Resources)
 			if err != nil {
 				m.log.Error("a validated executor has malformed resources", "executor", t.executor, "error", err)
@@ -151,13 +152,13 @@ func (m *master) start(f *framework, a *masterAgent, role string, info mesos.Tas
 	f.tasks[t.id] = t
 	f.order = append(f.order, t.id)
 	frameworkInfo := f.info
-	a.link.toAgent(func(ag *agent) { ag.runTask(frameworkInfo, info) })
+	a.link.toAgent(func(ag *agent) { ag.runTask(frameworkInfo, info, fresh) })
 }
 
 // refuseTask answers for a task that is not launched.
 func (m *master) refuseTask(f *framework, info mesos.TaskInfo, state mesos.TaskState, reason mesos.TaskStatus_Reason, message string) {
-	if state == mesos.TASK_DROPPED && !f.partitionAware() {
-		state = mesos.TASK_LOST
+	if state == mesos.TASK_DROPPED {
+		state = ifAware(f.partitionAware(), state)
 	}
 	status := masterStatus(info.TaskID.Value, state, reason, message)
 	status.AgentID = &mesos.AgentID{Value: info.AgentID.Value}

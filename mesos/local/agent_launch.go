@@ -10,8 +10,9 @@ import (
 )
 
 // runTask takes a task from the master: it goes to its executor, which is started if it does
-// not run yet.
-func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo) {
+// not run yet. fresh says whether the master counted the executor's resources with this task;
+// where it thought that one runs, and none does any more, the task is dropped.
+func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo, fresh bool) {
 	f := a.frameworks[info.ID.Value]
 	if f == nil || f.ending {
 		f = &agentFramework{executors: map[string]*agentExecutor{}}
@@ -39,12 +40,17 @@ func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo) {
 	delete(e.over, t.TaskID.Value)
 	task := &agentTask{info: t, executor: e, state: mesos.TASK_STAGING}
 	a.tasks[taskKey{info.ID.Value, t.TaskID.Value}] = task
+	aware := (&framework{info: info}).partitionAware()
 	switch {
+	case started && t.Executor != nil && !fresh:
+		delete(f.executors, id)
+		a.fail(task, ifAware(aware, mesos.TASK_DROPPED), ending{mesos.REASON_EXECUTOR_TERMINATED,
+			"No executor is expected to launch and there is no executor running"})
 	case started:
 		e.queue = append(e.queue, t.TaskID.Value)
 		a.launch(e)
 	case e.state == executorTerminating:
-		a.fail(task, mesos.TASK_GONE, ending{mesos.REASON_EXECUTOR_TERMINATED, "Executor terminating"})
+		a.fail(task, ifAware(aware, mesos.TASK_GONE), ending{mesos.REASON_EXECUTOR_TERMINATED, "Executor terminating"})
 	default:
 		e.queue = append(e.queue, t.TaskID.Value)
 		a.deliver(e)
@@ -58,6 +64,7 @@ func (a *agent) launch(e *agentExecutor) {
 	a.seen.put(e, 0)
 	a.work.Go(func() {
 		defer run.close()
+		a.cfg.Chaos.pause(a.ctx)
 		err := run.prepare(a.ctx)
 		started := make(chan *process, 1)
 		a.loop.post(func() { started <- a.start(e, run, err) })

@@ -296,6 +296,17 @@ func TestExecutorMisuse(t *testing.T) {
 		}
 	}
 	s.status(n, "d3", "TASK_RUNNING")
+	passed := 0
+	s.mu.Lock()
+	for _, e := range s.events {
+		if at(e.body, "update", "status", "uuid") == encode64("0123456789abcdef") {
+			passed++
+		}
+	}
+	s.mu.Unlock()
+	if passed != 1 {
+		t.Errorf("the same update was passed on %d times", passed)
+	}
 	n = s.position()
 	ask(status(obj("state", "TASK_FINISHED", "uuid", encode64("fedcba9876543210"))))
 	s.status(n, "d3", "TASK_FINISHED")

@@ -127,6 +127,7 @@ func TestStreamFaults(t *testing.T) {
 	m := start(t, cfg)
 	s := subscribe(t, m, nil)
 	must(t, m.StopHeartbeats(ctxOf(t), true))
+	time.Sleep(100 * time.Millisecond) // one may be on its way
 	from := s.position()
 	s.quiet(from, 200*time.Millisecond, "HEARTBEAT", is("HEARTBEAT"))
 	must(t, m.StopHeartbeats(ctxOf(t), false))
@@ -305,6 +306,57 @@ func TestAgentGone(t *testing.T) {
 	rec.all(blind)
 }
 
+// An ID that is used again while its first task is unreachable: the newer task counts.
+func TestTaskIDUsedAgain(t *testing.T) {
+	t.Parallel()
+	cfg := quick(t, "127.0.0.2", "127.0.0.3")
+	cfg.AgentPingTimeout, cfg.AgentMaxPings = 50*time.Millisecond, 2
+	m := start(t, cfg)
+	s := subscribe(t, m, nil)
+	o := s.offers(0, "127.0.0.2", "127.0.0.3")
+	s.launch(o["127.0.0.2"], task("t1", o["127.0.0.2"], shell("sleep 100")))
+	s.status(0, "t1", "TASK_RUNNING")
+	must(t, m.CrashAgent("127.0.0.2"))
+	s.status(0, "t1", "TASK_UNREACHABLE")
+	from := s.position()
+	s.launch(o["127.0.0.3"], task("t1", o["127.0.0.3"], shell("sleep 100")))
+	s.status(from, "t1", "TASK_RUNNING")
+	must(t, m.RestartAgent(ctxOf(t), "127.0.0.2"))
+	eventually(t, "the older one is killed", func() bool {
+		return m.Agents()[0].Up && len(m.Agents()[0].Executors) == 0
+	})
+	must(t, m.CheckBooks(ctxOf(t)))
+	from = s.position()
+	s.call("RECONCILE", obj("tasks", list()))
+	if st := s.status(from, "t1", "TASK_RUNNING"); at(st, "agent_id", "value") != at(o["127.0.0.3"], "agent_id", "value") {
+		t.Errorf("%v", st)
+	}
+}
+
+// A task for an executor that has ended, while the master still thinks that it runs, is
+// dropped: nobody counted the resources of a new one.
+func TestTaskForAnEndedExecutor(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick(t, "127.0.0.2"))
+	s := subscribe(t, m, nil)
+	o := s.offer(0, "")
+	from := s.position()
+	s.running(o, "t1", "e1")
+	o = s.offer(from, "")
+	pid := m.Agents()[0].Executors[0].PID
+	must(t, m.FreezeAgent("127.0.0.2", true))
+	must(t, m.KillExecutor(s.id, "e1", 9))
+	eventually(t, "the process is reaped", func() bool { return processState(pid) == "" })
+	time.Sleep(100 * time.Millisecond) // the agent's queue has it now
+	s.launch(o, task("t2", o, custom("e1")))
+	must(t, m.FreezeAgent("127.0.0.2", false))
+	s.await(from, "FAILURE", is("FAILURE"))
+	if st := s.status(from, "t2", "TASK_DROPPED"); at(st, "reason") != "REASON_EXECUTOR_TERMINATED" || at(st, "source") != "SOURCE_AGENT" {
+		t.Errorf("%v", st)
+	}
+	must(t, m.CheckBooks(ctxOf(t)))
+}
+
 // Scenario 11: an agent leaves in good order.
 func TestAgentLeaves(t *testing.T) {
 	t.Parallel()
@@ -398,7 +450,9 @@ func TestChaos(t *testing.T) {
 	states := map[any]string{}
 	for _, e := range s.events {
 		if id, ok := lookup(e.body, "update", "status", "task_id", "value"); ok {
-			states[id] += " " + at(e.body, "update", "status", "state").(string)
+			if state := " " + at(e.body, "update", "status", "state").(string); !strings.HasSuffix(states[id], state) {
+				states[id] += state
+			}
 		}
 	}
 	s.mu.Unlock()

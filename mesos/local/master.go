@@ -190,6 +190,14 @@ func (f *framework) partitionAware() bool {
 	return f.capable(mesos.FrameworkInfo_Capability_PARTITION_AWARE)
 }
 
+// ifAware is a state that only PARTITION_AWARE frameworks know; others are told TASK_LOST.
+func ifAware(aware bool, state mesos.TaskState) mesos.TaskState {
+	if aware {
+		return state
+	}
+	return mesos.TASK_LOST
+}
+
 // terminal reports whether a task in this state never runs again.
 func terminal(s mesos.TaskState) bool {
 	switch s {

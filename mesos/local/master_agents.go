@@ -42,6 +42,7 @@ func (m *master) register(l *link, r registration) {
 		a = m.newAgent(r)
 	case a == nil:
 		a = m.newAgent(r)
+		a.link = l
 		m.recover(a, r)
 	default:
 		a.link.cut()
@@ -108,6 +109,12 @@ func (m *master) recoverTask(a *masterAgent, r registeredTask, unreachable bool)
 		m.frameworks[f.id] = f
 		m.expireLater(f)
 	}
+	if f.tasks[r.info.TaskID.Value] != nil {
+		// The ID was used again while this agent was away: the newer task counts.
+		id, framework := r.info.TaskID.Value, f.id
+		a.link.toAgent(func(ag *agent) { ag.killTask(framework, id, nil) })
+		return
+	}
 	p, err := poolOf(r.info.Resources)
 	if err != nil {
 		m.log.Error("a task has malformed resources", "error", err)
@@ -153,10 +160,7 @@ func (m *master) forgetLost(a *masterAgent, r registration) {
 			continue
 		}
 		f := m.frameworks[t.framework]
-		state := mesos.TASK_DROPPED
-		if !f.partitionAware() {
-			state = mesos.TASK_LOST
-		}
+		state := ifAware(f.partitionAware(), mesos.TASK_DROPPED)
 		t.state = state
 		m.free(t)
 		f.drop(t)
@@ -243,10 +247,7 @@ func (m *master) unreachable(a *masterAgent) {
 	since := time.Now()
 	m.unreached[a.id] = since
 	m.dropAgent(a, func(f *framework, t *task) {
-		state := mesos.TASK_UNREACHABLE
-		if !f.partitionAware() {
-			state = mesos.TASK_LOST
-		}
+		state := ifAware(f.partitionAware(), mesos.TASK_UNREACHABLE)
 		t.state = state
 		f.unreached[t.id] = t
 		status := taskStatus(t, state, mesos.REASON_AGENT_REMOVED, "health check timed out")

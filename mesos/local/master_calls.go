@@ -143,7 +143,7 @@ func (m *master) acknowledge(f *framework, call *scheduler.Call_Acknowledge) {
 	}
 	a.link.toAgent(func(ag *agent) { ag.acknowledge(f.id, call.TaskID.Value, call.UUID) })
 	t := f.tasks[call.TaskID.Value]
-	if t != nil && terminal(t.sentState) && string(t.sent) == string(call.UUID) {
+	if t != nil && t.agent == a.id && terminal(t.sentState) && string(t.sent) == string(call.UUID) {
 		f.drop(t)
 	}
 }

@@ -44,13 +44,14 @@ type statusUpdate struct {
 	latest    mesos.TaskState
 }
 
-// update takes an agent's update: the latest state counts at once, the status is passed on.
+// statusUpdate takes an agent's update: the latest state counts at once, the status is passed on.
 func (m *master) statusUpdate(u statusUpdate) {
 	f := m.frameworks[u.framework]
 	if f == nil {
 		return
 	}
-	if t := f.tasks[u.status.TaskID.Value]; t != nil {
+	// The ID may have been used again on another agent: then the update is only passed on.
+	if t := f.tasks[u.status.TaskID.Value]; t != nil && t.agent == u.status.AgentID.GetValue() {
 		t.sent, t.sentState = u.status.UUID, u.status.GetState()
 		if !terminal(t.state) {
 			t.state = u.latest
@@ -119,9 +120,7 @@ func (m *master) reconcileOne(f *framework, id, agentID string) {
 	if agentID != "" {
 		status.AgentID = &mesos.AgentID{Value: agentID}
 	}
-	if !f.partitionAware() {
-		lost := mesos.TASK_LOST
-		status.State = &lost
-	}
+	state := ifAware(f.partitionAware(), status.GetState())
+	status.State = &state
 	m.sendStatus(f, status)
 }

@@ -1,19 +1,34 @@
 package local
 
 import (
+	"context"
 	"math/rand/v2"
 	"time"
 
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
-// Chaos lets the master behave as a busy one: every event waits a random while, and offers
-// come one agent at a time. The order of events is kept, but for offers of different agents.
+// Chaos lets the master and the agents behave as busy ones: every event waits a random while,
+// offers come one agent at a time, one in eight status updates comes twice, and processes
+// start late. The order of events is kept, but for offers of different agents.
 type Chaos struct {
-	// MaxDelay bounds the wait before each event.
+	// MaxDelay bounds the wait before each event and before each start of a process.
 	MaxDelay time.Duration
-	// Seed makes the waits repeatable.
+	// Seed makes what is drawn for the events repeatable.
 	Seed uint64
+}
+
+// pause waits a random while, not beyond ctx; without Chaos not at all.
+func (c *Chaos) pause(ctx context.Context) {
+	if c == nil || c.MaxDelay <= 0 {
+		return
+	}
+	timer := time.NewTimer(rand.N(c.MaxDelay))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // outbox passes events on to the streams, at once or, with Chaos, later.
@@ -85,8 +100,11 @@ func (o *outbox) drain(s *stream) {
 	delete(o.queue, s)
 }
 
-// split makes one event of each offer, in random order.
+// split makes one event of each offer, in random order, and repeats some updates.
 func (o *outbox) split(event *scheduler.Event) []*scheduler.Event {
+	if event.Update != nil && event.Update.Status.UUID != nil && o.rand.IntN(8) == 0 {
+		return []*scheduler.Event{event, event}
+	}
 	if event.Offers == nil {
 		return []*scheduler.Event{event}
 	}
