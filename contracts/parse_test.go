@@ -299,3 +299,28 @@ func FuzzParse(f *testing.F) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func FuzzParseEvent(f *testing.F) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, t := range EventTypes {
+		body, err := json.Marshal(NewEvent("w1", t, EventData{Job: "j", Cluster: "c", Seq: 1, Phase: PhaseForming, Report: &Report{}}, now))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		ev, err := ParseEvent(data)
+		if err != nil {
+			return
+		}
+		body, err := json.Marshal(ev)
+		if err != nil {
+			return // a time that JSON cannot hold
+		}
+		again, err := ParseEvent(body)
+		if err != nil || again.ID != ev.ID || again.Type != ev.Type || again.Data.Seq != ev.Data.Seq {
+			t.Fatalf("what was accepted does not come back: %s: %v", body, err)
+		}
+	})
+}

@@ -94,7 +94,7 @@ func TestCreatePublishesTheRequest(t *testing.T) {
 	t.Parallel()
 	b := startBroker(t)
 	r := command(t, t.Context(), "create", "--nats", b.url, "-o", "json", "--id", strings.ToUpper(job), "--cluster", "orders", "--masters", "5",
-		"--replicas", "0", "--cpus", "0.25", "--memory", "512", "--config", "maxmemory-policy=allkeys-lru", "--exclude-host", "10.0.0.1", "--deadline", "90s")
+		"--replicas", "0", "--cpus", "0.25", "--memory", "512", "--config", "maxmemory-policy=allkeys-lru", "--config", "proc-title-template={title};=x", "--exclude-host", "10.0.0.1", "--deadline", "90s")
 	r.want(t, Done, `"sequence": 1`, "")
 	var got receipt
 	if err := json.Unmarshal([]byte(r.out), &got); err != nil || got.Job != job || got.Cluster != "orders" || got.Duplicate {
@@ -112,7 +112,7 @@ func TestCreatePublishesTheRequest(t *testing.T) {
 	}
 	want := contracts.CreateRequest{
 		ID: job, Cluster: "orders", Masters: 5, Node: contracts.NodeResources{CPUs: 0.25, MemoryMB: 512},
-		Redis:     contracts.RedisOptions{Config: map[string]string{"maxmemory-policy": "allkeys-lru"}},
+		Redis:     contracts.RedisOptions{Config: map[string]string{"maxmemory-policy": "allkeys-lru", "proc-title-template": "{title};=x"}},
 		Placement: contracts.Placement{ExcludeHosts: []string{"10.0.0.1"}},
 	}
 	if !contracts.SameSpec(req, want) || time.Duration(req.Deadline) != 90*time.Second {

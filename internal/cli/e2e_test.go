@@ -132,3 +132,13 @@ func gone(t *testing.T, plan *contracts.Plan) {
 		}
 	}
 }
+
+func TestAWorkerWithoutServersSaysSo(t *testing.T) {
+	t.Setenv("CLUSTERSMITH_NATS_URL", "nats://127.0.0.1:1")
+	command(t, t.Context(), "worker").want(t, Unreachable, "", "CLUSTERSMITH_NATS_URL")
+	t.Setenv("CLUSTERSMITH_CONCURRENCY", "0")
+	t.Setenv("CLUSTERSMITH_LOG_LEVEL", "loud")
+	command(t, t.Context(), "worker").want(t, BadInput, "", "CLUSTERSMITH_LOG_LEVEL")
+	t.Setenv("CLUSTERSMITH_CONCURRENCY", "many")
+	command(t, t.Context(), "worker").want(t, BadInput, "", "environment")
+}

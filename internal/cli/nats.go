@@ -15,7 +15,7 @@ import (
 
 // natsFlags say how to reach NATS.
 type natsFlags struct {
-	NATS      string `name:"nats" env:"CLUSTERSMITH_NATS_URL" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"NATS servers, comma-separated ($CLUSTERSMITH_NATS_URL)."`
+	NATS      string `name:"nats" env:"CLUSTERSMITH_NATS_URL" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"NATS servers, comma-separated."`
 	NATSCreds string `name:"nats-creds" env:"CLUSTERSMITH_NATS_CREDS" type:"path" placeholder:"FILE" help:"NATS user credentials."`
 	NATSCA    string `name:"nats-ca" env:"CLUSTERSMITH_NATS_CA" type:"path" placeholder:"FILE" help:"CA certificates that NATS servers are checked against."`
 }

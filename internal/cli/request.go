@@ -25,7 +25,7 @@ type specFlags struct {
 	Flavor          string            `placeholder:"NAME" help:"redis (default) or valkey."`
 	Version         string            `placeholder:"X.Y" help:"The server's version (default 7.0)."`
 	Persistence     string            `placeholder:"KIND" help:"none (default), aof or rdb."`
-	Config          map[string]string `placeholder:"NAME=VALUE" help:"A redis.conf directive; may be repeated."`
+	Config          map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"A redis.conf directive; may be repeated."`
 	Role            string            `placeholder:"ROLE" help:"The Mesos role whose resources are used (default *)."`
 	FaultDomain     string            `placeholder:"KIND" help:"host (default), zone, region or attribute:NAME."`
 	FaultDomainRule string            `placeholder:"RULE" help:"required (default) or preferred."`
