@@ -94,9 +94,7 @@ func (d *Deployment) handle(event Event, now time.Time) (changed bool) {
 	s := d.session
 	switch event := event.(type) {
 	case Status:
-		if len(event.UUID) > 0 {
-			d.enqueue("ACKNOWLEDGE", func(ctx context.Context) error { return s.Acknowledge(ctx, event.TaskStatus) })
-		}
+		d.enqueue("ACKNOWLEDGE", func(ctx context.Context) error { return s.Acknowledge(ctx, event.TaskStatus) })
 		d.explain(&event.TaskStatus)
 		var open bool
 		changed, open = d.nodes.status(event.TaskStatus, now)

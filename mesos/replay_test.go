@@ -2,6 +2,7 @@ package mesos
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"reflect"
@@ -247,5 +248,36 @@ func TestInverseOffersAreAnswered(t *testing.T) {
 		}
 		d.Close()
 		s.Close()
+	}
+}
+
+// An executor's end fails its nodes even if no status of its tasks ever comes, and says how it
+// ended; other executors' ends do not concern the deployment.
+func TestExecutorEndWithoutStatuses(t *testing.T) {
+	t.Parallel()
+	failure := func(executor string, status int) string {
+		return fmt.Sprintf(`{"type":"FAILURE","failure":{"agent_id":{"value":"a1"},"executor_id":{"value":%q},"status":%d}}`, executor, status)
+	}
+	launched := make(chan struct{})
+	m := newScripted(t, JSON, func(w http.ResponseWriter, r *http.Request, call *scheduler.Call) {
+		stream(nil, subscribed(15))(w, r, call)
+		<-launched
+		_, _ = w.Write(framed([]byte(failure("another", 0)), []byte(failure("clustersmith-orders", 1792))))
+		w.(http.Flusher).Flush()
+		open(r)
+	}, answer(202, ""))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+	d := Follow(s, planOf(2), DeploymentOptions{GoneAfter: 20 * time.Millisecond})
+	defer d.Close()
+	if err := d.Launch(testContext(t), []Launch{{Agent: "a0"}, {Agent: "a1"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	close(launched)
+	var failed *TaskError
+	if err := d.WaitBound(testContext(t)); !errors.As(err, &failed) || failed.Node != 1 || failed.Message != "the executor ended: exit status 7" {
+		t.Fatalf("got %v, want node 1 with its executor's exit status", err)
+	}
+	if all := d.Failures(); len(all) != 1 {
+		t.Errorf("failures %v, want one", all)
 	}
 }

@@ -129,6 +129,21 @@ func TestRedirectToTheLeader(t *testing.T) {
 	}
 }
 
+// A reconnect goes to the leader that is known; when that is gone, to the masters in turn.
+func TestReconnectKnowsTheLeader(t *testing.T) {
+	t.Parallel()
+	leader := newScripted(t, JSON, stream(abort, subscribed(15)), stream(func(*http.Request) {}, subscribed(15)), answer(503, ""))
+	next := newScripted(t, JSON, stream(open, subscribed(15)))
+	other := newScripted(t, JSON, redirect(leader.URL), redirect(next.URL))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, other.URL)), Framework{})
+	if again := nextEvent[Reconnected](t, s); again.Master != leader.URL || len(other.calls()) != 1 {
+		t.Errorf("subscribed at %s after %d redirects, want %s after one", again.Master, len(other.calls()), leader.URL)
+	}
+	if again := nextEvent[Reconnected](t, s); again.Master != next.URL {
+		t.Errorf("subscribed at %s, want the next leader %s", again.Master, next.URL)
+	}
+}
+
 func TestRedirectsThatLeadNowhere(t *testing.T) {
 	t.Parallel()
 	for _, location := range []string{"", "/elsewhere", "ftp://h/", "//", ":"} {
@@ -182,13 +197,21 @@ func TestReconnect(t *testing.T) {
 // The watchdog does not run while an event is handled: a slow consumer is not a dead master.
 func TestWatchdogPausesWhileHandling(t *testing.T) {
 	t.Parallel()
-	records := []string{subscribed(0.05), rescind("a"), rescind("b")}
-	m := newScripted(t, JSON, stream(func(r *http.Request) {
+	waiting := make(chan struct{})
+	m := newScripted(t, JSON, func(w http.ResponseWriter, r *http.Request, call *scheduler.Call) {
+		stream(nil, subscribed(0.05))(w, r, call)
+		<-waiting // so that the client waits in a read of its own for what follows
+		for _, id := range []string{"a", "b"} {
+			_, _ = w.Write(framed([]byte(rescind(id))))
+		}
+		w.(http.Flusher).Flush()
 		open(r)
-	}, records...), stream(open, subscribed(15)))
+	}, stream(open, subscribed(15)))
 	config := testConfig(t, m.URL)
 	config.MissedHeartbeats = 10 // 0.5 s
 	s := mustSubscribe(t, newTestClient(t, config), Framework{})
+	time.Sleep(100 * time.Millisecond)
+	close(waiting)
 	time.Sleep(time.Second) // the handling of "a", longer than the limit
 	nextEvent[Rescind](t, s)
 	if got := nextEvent[Rescind](t, s); got.Offer.Value != "b" {
