@@ -13,7 +13,7 @@ import (
 // request can ask for, stay far below both.
 const (
 	MaxEncoded = 4 << 20
-	MaxDecoded = 32 << 20
+	MaxDecoded = 16 << 20
 	// MaxReplicas bounds the replicas of a master.
 	MaxReplicas = 16
 )

@@ -1,0 +1,110 @@
+package mesos
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	v1 "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
+)
+
+// Which calls are repeated, and when.
+func TestCallRepeats(t *testing.T) {
+	t.Parallel()
+	abortCall := func(http.ResponseWriter, *http.Request, *scheduler.Call) { panic(http.ErrAbortHandler) }
+	busy := answer(503, "busy")
+	ok := answer(202, "")
+	accept := func(ctx context.Context, s *Session) error {
+		return s.Accept(ctx, []v1.OfferID{{Value: "o"}}, nil, 0)
+	}
+	revive := func(ctx context.Context, s *Session) error { return s.Revive(ctx) }
+	for name, c := range map[string]struct {
+		steps  []step
+		call   func(context.Context, *Session) error
+		calls  int
+		failed string
+	}{
+		"idempotent, busy":        {[]step{busy, busy, ok}, revive, 3, ""},
+		"idempotent, answer lost": {[]step{abortCall, ok}, revive, 2, ""},
+		"ACCEPT, busy":            {[]step{busy, ok}, accept, 2, ""},
+		"ACCEPT, answer lost":     {[]step{abortCall, ok}, accept, 1, "EOF"},
+		"refused":                 {[]step{answer(400, "Expecting 'x'"), ok}, revive, 1, "Expecting 'x'"},
+		"busy for ever":           {[]step{busy}, revive, callAttempts, "503: busy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newScripted(t, JSON, append([]step{stream(open, subscribed(15))}, c.steps...)...)
+			s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+			err := c.call(testContext(t), s)
+			if (err == nil) != (c.failed == "") || err != nil && !strings.Contains(err.Error(), c.failed) {
+				t.Errorf("got %v, want %q", err, c.failed)
+			}
+			if n := len(m.calls()) - 1; n != c.calls {
+				t.Errorf("%d calls, want %d", n, c.calls)
+			}
+		})
+	}
+}
+
+// A call that is refused because the stream is not the framework's any more ends the stream
+// too, although that still looks alive. What was asked for holds in the next generation.
+func TestStaleStreamIsNoticedByACall(t *testing.T) {
+	t.Parallel()
+	for _, refusal := range []step{
+		answer(403, "Framework is not subscribed"),
+		answer(400, "Framework cannot be found"),
+		answer(400, "The stream ID 'x' included in this request didn't match the stream ID currently associated with framework ID f"),
+	} {
+		m := newScripted(t, JSON, stream(open, subscribed(15)), refusal, stream(open, subscribed(15)), answer(202, ""))
+		s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{Role: "r"})
+		if err := s.Suppress(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+		nextEvent[Reconnected](t, s)
+		calls := m.calls()
+		if len(calls) != 4 || len(calls[2].GetSubscribe().GetSuppressedRoles()) != 1 || calls[3].Type != scheduler.Call_SUPPRESS {
+			t.Errorf("got %v, want SUBSCRIBE, SUPPRESS, SUBSCRIBE suppressed, SUPPRESS", calls)
+		}
+	}
+}
+
+func TestSetFailoverTimeout(t *testing.T) {
+	t.Parallel()
+	m := newScripted(t, JSON, stream(open, subscribed(15)))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{FailoverTimeout: time.Minute})
+	if err := s.SetFailoverTimeout(testContext(t), time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	nextEvent[Reconnected](t, s)
+	calls := m.calls()
+	if len(calls) != 2 || calls[1].Subscribe.FrameworkInfo.GetFailoverTimeout() != 3600 {
+		t.Errorf("got %v, want a second SUBSCRIBE with 3600 s", calls)
+	}
+}
+
+func TestTeardown(t *testing.T) {
+	t.Parallel()
+	end := make(chan struct{})
+	tornDown := func(w http.ResponseWriter, r *http.Request, c *scheduler.Call) {
+		answer(202, "")(w, r, c)
+		close(end)
+	}
+	m := newScripted(t, JSON, stream(func(*http.Request) { <-end }, subscribed(15)),
+		answer(503, "busy"), tornDown, stream(nil, errorEvent("Framework has been removed")))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+	if err := s.Teardown(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if !errors.Is(s.Err(), ErrFrameworkRemoved) {
+		t.Errorf("Err is %v", s.Err())
+	}
+	// What is gone already is gone.
+	c := newTestClient(t, testConfig(t, m.URL))
+	if err := c.Teardown(testContext(t), Framework{ID: "f-1", Name: "n"}); err != nil {
+		t.Error(err)
+	}
+}
