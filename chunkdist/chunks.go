@@ -43,31 +43,23 @@ func (l *linker) whole(site int) bool {
 func (l *linker) chunkOf(first int, ready *circle) []int {
 	size := l.p.replicas + 1
 	chunk := []int{first}
-	in := func(g int) bool {
-		for _, i := range chunk {
-			if ready.groupOf(i) == g {
-				return true
+	has := func(g int, groupOf func(int) int) bool {
+		return slices.ContainsFunc(chunk, func(i int) bool { return groupOf(i) == g })
+	}
+	for _, t := range l.tallies {
+		for _, g := range l.overfull(t, size) {
+			if has(g, t.groupOf) {
+				continue
 			}
+			at, ok := ready.next(l.cursor[first], func(i int) bool { return t.groupOf(i) == g && !has(ready.groupOf(i), ready.groupOf) })
+			if !ok || len(chunk) == size {
+				return nil
+			}
+			chunk = append(chunk, ready.site[at])
 		}
-		return false
-	}
-	var must []int
-	for n := l.left; n > l.left-size; n-- {
-		must = append(must, l.groups.with(n)...)
-	}
-	slices.Sort(must)
-	for _, g := range must {
-		if g == l.p.sites[first].group {
-			continue
-		}
-		at, ok := ready.next(l.cursor[first], func(i int) bool { return l.p.sites[i].group == g && !in(ready.groupOf(i)) })
-		if !ok || len(chunk) == size {
-			return nil
-		}
-		chunk = append(chunk, ready.site[at])
 	}
 	for len(chunk) < size {
-		at, ok := ready.nextGroup(l.cursor[first], func(g int) bool { return !in(g) })
+		at, ok := ready.nextGroup(l.cursor[first], func(g int) bool { return !has(g, ready.groupOf) })
 		if !ok {
 			return nil
 		}
@@ -75,6 +67,17 @@ func (l *linker) chunkOf(first int, ready *circle) []int {
 		chunk = append(chunk, ready.site[at])
 	}
 	return chunk
+}
+
+// overfull returns the groups that would have more copies left than shards if the next few
+// shards were without them.
+func (l *linker) overfull(t *tally, few int) []int {
+	var out []int
+	for n := l.left; n > l.left-few; n-- {
+		out = append(out, t.with(n)...)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // dealChunk deals a shard for each site of a chunk.

@@ -14,11 +14,33 @@ type counts struct{ masters, replicas []int }
 // without room: the masters' limits lie within the nodes' limits, and what satisfies limits
 // within limits can always be added to until they are full.
 func (p *problem) count(link Link) counts {
+	nodes := p.countNodes()
 	if link == LinkPair && p.replicas > 0 {
-		if c, ok := p.countChunks(); ok {
+		if c, ok := p.countChunks(); ok && p.excess(c) <= p.excess(nodes) {
 			return c
 		}
 	}
+	return nodes
+}
+
+// excess returns how many copies must share a wished-for domain with another one of their
+// shard.
+func (p *problem) excess(c counts) int {
+	copies, n := make([]int, len(p.wishes)), 0
+	if p.wishes == nil {
+		return 0
+	}
+	for i, s := range p.sites {
+		copies[s.wish] += c.masters[i] + c.replicas[i]
+	}
+	for _, k := range copies {
+		n += max(0, k-p.shards)
+	}
+	return n
+}
+
+// countNodes counts node by node.
+func (p *problem) countNodes() counts {
 	none := make([]int, len(p.sites))
 	masters := p.pour(p.shards, none, func(s *site) pot { return pot{s.hadMasters, min(s.room, s.masters)} },
 		func(g group) int { return g.masters })

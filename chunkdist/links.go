@@ -19,6 +19,7 @@ type linker struct {
 	replicas []int                          // by site: to be dealt
 	groups   *tally
 	wishes   *tally  // nil where the groups are all there is
+	tallies  []*tally
 	ring     *circle // sites in rank order; those without replicas drop out
 	over     []int   // wishes that start with more copies than there are shards
 	cursor   []int   // by site: whose replica it took last, as a place in the ring
@@ -49,9 +50,11 @@ func newLinker(p *problem, c counts) *linker {
 		cursor:   make([]int, len(p.sites)),
 		shards:   make([]shard, 0, p.shards),
 	}
+	l.tallies = []*tally{l.groups}
 	l.ring = newCircle(order, group, func(i int) bool { return c.replicas[i] > 0 })
 	if p.wishes != nil {
 		l.wishes = newTally(len(p.wishes), order, c, wish)
+		l.tallies = append(l.tallies, l.wishes)
 		l.ring.groupOf = wish
 		for g, n := range l.wishes.copies {
 			if n > l.left {
@@ -76,11 +79,7 @@ func (l *linker) deal(shape Link) {
 
 // take deals one copy of a site to the next shard.
 func (l *linker) take(site int, role Role) {
-	tallies := []*tally{l.groups, l.wishes}
-	if l.wishes == nil {
-		tallies = tallies[:1]
-	}
-	for _, t := range tallies {
+	for _, t := range l.tallies {
 		t.take(site, l.left)
 	}
 	if role == Master {
@@ -89,7 +88,7 @@ func (l *linker) take(site int, role Role) {
 	}
 	if l.replicas[site]--; l.replicas[site] == 0 {
 		l.ring.drop(l.p.sites[site].rank)
-		for _, t := range tallies {
+		for _, t := range l.tallies {
 			t.drop(site)
 		}
 	}
@@ -133,8 +132,8 @@ func (l *linker) dealShard(master int) {
 			add(site)
 		}
 	}
-	for _, g := range l.over {
-		if len(s) <= l.p.replicas && l.wishes.copies[g] >= l.left && !l.wishes.has(l.left, g) {
+	for _, g := range l.fullWishes(l.left) {
+		if len(s) <= l.p.replicas && !l.wishes.has(l.left, g) {
 			if site, ok := l.wishes.replica(g, l.unused); ok {
 				add(site)
 			}
@@ -147,6 +146,22 @@ func (l *linker) dealShard(master int) {
 	}
 	l.shards = append(l.shards, s)
 	l.left--
+}
+
+// fullWishes returns the wished-for domains with at least n copies to get: the law holds for
+// them as far as it can.
+func (l *linker) fullWishes(n int) []int {
+	if l.wishes == nil {
+		return nil
+	}
+	full := slices.Clone(l.wishes.with(n))
+	for _, g := range l.over {
+		if l.wishes.copies[g] > n {
+			full = append(full, g)
+		}
+	}
+	slices.Sort(full)
+	return full
 }
 
 // unused reports whether the next shard has no copy yet in the group of a site.

@@ -101,6 +101,46 @@ func TestPreferredIsRequiredWherePossible(t *testing.T) {
 	})
 }
 
+// Where preferred domains cannot be kept, hardly more copies share one with another copy of
+// their shard than the domains' sizes force to.
+func TestPreferredMakesTheBestOfIt(t *testing.T) {
+	t.Parallel()
+	shared, forced, relaxed := 0, 0, 0
+	for seed := range uint64(6000) {
+		spec, hosts, _ := randomCase(rand.New(rand.NewPCG(seed, 1)), 12, 20, 12, 3)
+		if spec.DomainRule != Preferred || spec.Replicas == 0 {
+			continue
+		}
+		plan, err := Place(spec, hosts)
+		if err != nil || len(plan.Relaxed) == 0 {
+			continue
+		}
+		relaxed++
+		type domainShard struct {
+			domain string
+			shard  int
+		}
+		copies := make(map[domainShard]int)
+		for _, n := range plan.Nodes {
+			at := domainShard{n.Domain, n.Index}
+			if n.Role == Replica {
+				at.shard = *n.Master
+			}
+			if copies[at]++; copies[at] > 1 {
+				shared++
+			}
+		}
+		hosts = sorted(hosts)
+		spec.DomainRule = Required
+		apart, _ := newProblem(spec, hosts, survey(spec, hosts, spec.Masters), nil, spec.Masters).most()
+		forced += max(0, len(plan.Nodes)-apart)
+	}
+	t.Logf("%d plans are relaxed, %d copies share a domain, %d are forced to", relaxed, shared, forced)
+	if shared < forced || shared*100 > forced*104 || relaxed < 100 {
+		t.Error("too many")
+	}
+}
+
 // The same hosts in another order give the same plan, and the input is left alone.
 func TestPlanDependsOnNothingElse(t *testing.T) {
 	t.Parallel()
