@@ -248,6 +248,7 @@ func (a *agent) ended(e *agentExecutor, status int32) {
 	}
 	if !a.up {
 		e.exited = &status
+		a.seen.drop(e)
 		return
 	}
 	f := e.framework

@@ -42,8 +42,8 @@ type Config struct {
 	// unreachable. Defaults 15 s, 5.
 	AgentPingTimeout time.Duration
 	AgentMaxPings    int
-	// AgentReregisterDelay is how long agents take to find a restarted master. Default
-	// 500 ms; without ZooKeeper a real agent needs up to 75 s.
+	// AgentReregisterDelay is how long agents take to find a restarted master once it
+	// serves. Default 500 ms; without ZooKeeper a real agent needs up to 75 s.
 	AgentReregisterDelay time.Duration
 	// MasterStart is how long a restarted master answers 404, and then again 503, before it
 	// serves. Default 100 ms each.

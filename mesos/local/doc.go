@@ -46,10 +46,9 @@
 //	master_info announces AGENT_UPDATE alone     draining and quota are not there
 //	one master; a restarted one knows nothing    as with --registry=in_memory, the harder case for a
 //	                                             client; there is no other leader to redirect to
-//	agents find a restarted master after         up to 75 s in a real Mesos without ZooKeeper; tests
-//	500 ms (AgentReregisterDelay)                must not wait that long
-//	RECONCILE and KILL of a task that was under  TASK_DROPPED at the agent's return, as Mesos does, but
-//	way to an agent that crashed                 never a TASK_LOST by the master before
+//	agents find a restarted master 500 ms after  up to 75 s in a real Mesos without ZooKeeper; tests
+//	it serves (AgentReregisterDelay)             must not wait that long
+//	a reservation is offered to its role only    hierarchical roles are accepted, not modelled
 //	a command's executor is the agent itself     the built-in executor of Mesos is a program of its own;
 //	                                             executor_pid is the command's process, and no TASK_FAILED
 //	                                             of a killed command executor can occur

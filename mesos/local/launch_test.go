@@ -241,11 +241,12 @@ func TestKill(t *testing.T) {
 	stubborn["kill_policy"] = obj("grace_period", obj("nanoseconds", 300_000_000))
 	s.launch(o, task("soft", o, shell("sleep 100")), task("stubborn", o, stubborn), task("custom", o, custom("e1")),
 		task("early", o, custom("e2", "never")))
-	for _, id := range []string{"soft", "stubborn", "custom"} {
+	var killed time.Time // the last of them
+	for _, id := range []string{"soft", "custom", "stubborn"} {
 		s.status(0, id, "TASK_RUNNING")
+		killed = time.Now()
 		s.call("KILL", obj("task_id", value(id)))
 	}
-	killed := time.Now()
 	s.call("KILL", obj("task_id", value("early"), "agent_id", at(o, "agent_id")))
 	if got := at(s.status(0, "early", "TASK_KILLED"), "reason"); got != "REASON_TASK_KILLED_DURING_LAUNCH" {
 		t.Errorf("early: %v", got)
@@ -253,7 +254,7 @@ func TestKill(t *testing.T) {
 	if got := at(s.status(0, "soft", "TASK_KILLED"), "message"); got != "Command terminated with signal Terminated" {
 		t.Errorf("soft: %v", got)
 	}
-	if got := at(s.status(0, "stubborn", "TASK_KILLED"), "message"); got != "Command terminated with signal Killed" || time.Since(killed) < 250*time.Millisecond {
+	if got := at(s.status(0, "stubborn", "TASK_KILLED"), "message"); got != "Command terminated with signal Killed" || time.Since(killed) < 300*time.Millisecond {
 		t.Errorf("stubborn: %v after %v", got, time.Since(killed))
 	}
 	s.status(0, "custom", "TASK_KILLED")

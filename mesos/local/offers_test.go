@@ -73,6 +73,26 @@ func TestDeclineSuppressRevive(t *testing.T) {
 	recordingOf(t, "0", "1").all(s)
 }
 
+// Scenarios 01, 03 and 10: a new stream, a REVIVE and a new agent do not wait for the next round.
+func TestOffersAtOnce(t *testing.T) {
+	t.Parallel()
+	cfg := quick(t, "127.0.0.2")
+	cfg.AllocationInterval = time.Minute
+	m := start(t, cfg)
+	s := subscribe(t, m, nil)
+	o := s.offer(0, "")
+	s.decline(3600, o)
+	from := s.position()
+	s.call("REVIVE", obj())
+	s.offer(from, "")
+	from = s.position()
+	must(t, m.CrashAgent("127.0.0.2"))
+	must(t, m.RestartAgent(ctxOf(t), "127.0.0.2"))
+	s.offer(from, "")
+	again := subscribe(t, m, obj("id", value(s.id)))
+	again.offer(0, "")
+}
+
 // Scenario 03: what a task leaves comes as a new offer; what it frees while that is held, as
 // a second one; both are merged when they are returned.
 func TestRestOfAnAgent(t *testing.T) {
