@@ -115,7 +115,7 @@ func (w *world) runNATS(port int) {
 	must(w.t, err)
 	s.Start()
 	w.t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(30 * time.Second) {
 		w.t.Fatal("the NATS server does not come up")
 	}
 	w.nats = s
@@ -140,7 +140,7 @@ const ackWait = 2 * time.Second
 func (w *world) config() worker.Config {
 	return worker.Config{
 		NATSURL: w.nats.ClientURL(), Masters: []string{w.masters}, Executor: filepath.Join(binDir, "clustersmith-executor"),
-		AckWait: ackWait, LeaseTTL: time.Second, CreateFailover: 20 * time.Second, DrainGrace: 10 * time.Second,
+		AckWait: ackWait, LeaseTTL: 3 * time.Second, CreateFailover: 20 * time.Second, DrainGrace: 10 * time.Second,
 	}
 }
 

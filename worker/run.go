@@ -156,13 +156,15 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 		v, err = r.handBack(min(later.delay, r.left()-time.Second/2))
 		return v, true, err
 	}
-	f := r.failure(err, cause)
-	if r.kind != contracts.JobCreate && !f.Final && r.left() > time.Second {
-		// Nothing was launched, so there is nothing to clean up before the next try.
-		r.log.Warn("not done yet, trying again", "phase", r.rec.Phase, "error", err)
-		v, err = r.handBack(min(pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second), r.left()-time.Second/2))
+	var known *jobs.Failure
+	if !errors.As(err, &known) && r.left() > time.Second {
+		// NATS, Mesos or this worker had a bad moment, which says nothing of the attempt: the
+		// next owner goes on from the record.
+		r.log.Warn("interrupted, trying again", "phase", r.rec.Phase, "error", err)
+		v, err = r.handBack(min(pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second), r.left()-time.Second/2))
 		return v, true, err
 	}
+	f := r.failure(err, cause)
 	if later == nil && jobs.Retry(r.rec, f, r.w.cfg.MaxAttempts, r.left(), minAttempt) {
 		r.log.Warn("attempt failed, another one follows", "attempt", r.rec.Attempt, "error", err)
 		return verdict{}, false, r.abandon(ctx, nil, f)
