@@ -18,7 +18,7 @@ type linker struct {
 	masters  []int                          // by site: to be dealt
 	replicas []int                          // by site: to be dealt
 	groups   *tally
-	wishes   *tally  // nil where the groups are all there is
+	wishes   *tally // nil where the groups are all there is
 	tallies  []*tally
 	ring     *circle // sites in rank order; those without replicas drop out
 	over     []int   // wishes that start with more copies than there are shards
