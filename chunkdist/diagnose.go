@@ -2,6 +2,7 @@ package chunkdist
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -47,9 +48,12 @@ func diagnose(r request) *Infeasible {
 	if e.Rule == RuleMajority {
 		e.Need = r.shards
 	}
+	if len(r.had) > 0 {
+		e.Request = fmt.Sprintf("%s × %s", plural(r.shards, "more master", "more masters"), plural(spec.Replicas, "replica", "replicas"))
+	}
 	for i := range p.sites {
 		if s := &p.sites[i]; s.host >= 0 {
-			e.Shortages = append(e.Shortages, p.shortages(spec, r.hosts[s.host], s)...)
+			e.Shortages = append(e.Shortages, p.shortages(spec, r.hosts[s.host], s, e.Rule)...)
 		}
 	}
 	e.Nearest = nearest(r, e, otherMasters, fewerReplicas, moreHosts, smallerNodes, moreMemory, freerRules)
@@ -101,15 +105,14 @@ func firstRule(spec Spec, p *problem, free, rooms []int) (Rule, int) {
 	return RuleMajority, max(0, majority)
 }
 
-// shortages says what keeps a site from holding more: its resources, or a rule.
-func (p *problem) shortages(spec Spec, h Host, s *site) []Shortage {
+// shortages says what keeps a site from holding more: its resources, or a rule. broken is
+// the rule that stood in the way of the request.
+func (p *problem) shortages(spec Spec, h Host, s *site, broken Rule) []Shortage {
 	rule := func(r Rule, need, have int, message string, args ...any) []Shortage {
 		return []Shortage{{h.Name, string(r), float64(need), float64(have), fmt.Sprintf(message, args...)}}
 	}
-	for _, name := range spec.ExcludeHosts {
-		if name == h.Name {
-			return rule(RuleExclusion, 1, 0, "the request excludes it")
-		}
+	if slices.Contains(spec.ExcludeHosts, h.Name) {
+		return rule(RuleExclusion, 1, 0, "the request excludes it")
 	}
 	nodes := spec.Masters * (spec.Replicas + 1)
 	room := roomOf(spec, h, nodes).nodes
@@ -119,7 +122,7 @@ func (p *problem) shortages(spec Spec, h Host, s *site) []Shortage {
 		return rule(RuleExclusion, spec.MaxNodesPerHost+1, spec.MaxNodesPerHost, "max_nodes_per_host is %d", spec.MaxNodesPerHost)
 	case room < min(most, p.shards) && room < min(s.masters, p.groups[s.group].masters):
 		return shortOf(spec, h, room)
-	case p.overMajority():
+	case broken == RuleMajority:
 		return rule(RuleMajority, minority(spec.Masters)+1, minority(spec.Masters), "%d masters would be half or more of %d", minority(spec.Masters)+1, spec.Masters)
 	case room < min(most, p.shards):
 		return shortOf(spec, h, room)
@@ -128,10 +131,4 @@ func (p *problem) shortages(spec Spec, h Host, s *site) []Shortage {
 	default:
 		return rule(RuleApart, p.shards+1, p.shards, "it can hold one copy of each of %d shards", p.shards)
 	}
-}
-
-// overMajority reports whether it is the masters that do not fit, all nodes would.
-func (p *problem) overMajority() bool {
-	nodes, masters := p.most()
-	return nodes >= p.shards*(p.replicas+1) && masters < p.shards
 }
