@@ -108,3 +108,20 @@ func TestTeardown(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TEARDOWN ends the session soon even if nobody reads its events.
+func TestTeardownWithoutAConsumer(t *testing.T) {
+	t.Parallel()
+	end := make(chan struct{})
+	m := newScripted(t, JSON, stream(func(*http.Request) { <-end }, subscribed(15), rescind("a"), rescind("b")),
+		func(w http.ResponseWriter, r *http.Request, c *scheduler.Call) {
+			answer(202, "")(w, r, c)
+			close(end)
+		}, stream(nil, errorEvent("Framework has been removed")))
+	config := testConfig(t, m.URL)
+	config.CallTimeout = time.Minute // not what ends it
+	s := mustSubscribe(t, newTestClient(t, config), Framework{})
+	if err := s.Teardown(testContext(t)); err != nil || !errors.Is(s.Err(), ErrFrameworkRemoved) {
+		t.Errorf("got %v, then %v", err, s.Err())
+	}
+}

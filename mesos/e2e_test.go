@@ -181,7 +181,7 @@ func TestDeploySurvives(t *testing.T) {
 		},
 		"half-open": func(r *rig) {
 			r.mesos.FreezeMaster(true)
-			time.Sleep(1200 * time.Millisecond) // longer than three heartbeats
+			time.Sleep(3500 * time.Millisecond) // longer than three heartbeats and two SUBSCRIBEs
 			r.mesos.FreezeMaster(false)
 		},
 		"heartbeats stop": func(r *rig) {

@@ -76,7 +76,7 @@ func (r *rig) newClient() *mesos.Client {
 	r.t.Helper()
 	c, err := mesos.NewClient(mesos.Config{
 		Masters: []string{r.mesos.URL()}, Codec: r.codec, BackoffMin: 10 * time.Millisecond, BackoffMax: 200 * time.Millisecond,
-		CallTimeout: 2 * time.Second, SubscribeTimeout: 2 * time.Second,
+		CallTimeout: 2 * time.Second, SubscribeTimeout: time.Second,
 		Logger: slog.New(slog.NewTextHandler(logTo{r.t}, nil)),
 	})
 	if err != nil {
@@ -137,7 +137,8 @@ func allFree(begin, n int) bool {
 }
 
 func (r *rig) framework(id string) mesos.Framework {
-	return mesos.Framework{ID: id, Name: "clustersmith/orders", Role: role, FailoverTimeout: time.Minute}
+	return mesos.Framework{ID: id, Name: "clustersmith/orders", Role: role, FailoverTimeout: time.Minute,
+		Guard: func(context.Context) error { return nil }}
 }
 
 func (r *rig) subscribe(id string) *mesos.Session {

@@ -23,6 +23,10 @@ type Session struct {
 	stop   context.CancelCauseFunc
 	done   chan struct{} // closed when the goroutine has ended
 
+	// abandoned counts SUBSCRIBEs that were given up without an answer: a master that was
+	// stuck may still carry them out. Owned by whoever subscribes: Subscribe, then run.
+	abandoned int
+
 	mu         sync.Mutex
 	framework  Framework // as the next SUBSCRIBE describes it
 	current    *subscription
@@ -98,12 +102,13 @@ func (s *Session) run(sub *subscription) {
 		if s.disconnected() {
 			cause = fmt.Errorf("%w (torn down)", ErrFrameworkRemoved)
 		}
-		if isFatal(cause) {
+		if isFatal(cause) && !s.byOurselves(cause) {
 			s.stop(cause)
 			return
 		}
 		if time.Since(since) > steady {
 			wait.reset()
+			s.abandoned = 0
 		}
 		if !errors.Is(cause, errResubscribe) {
 			s.client.config.Logger.Warn("mesos: subscription lost", "framework", s.FrameworkID(), "cause", cause)
@@ -163,7 +168,7 @@ func (s *Session) connect(ctx context.Context, wait *backoff) (*subscription, er
 		if err == nil {
 			return sub, nil
 		}
-		if isFatal(err) {
+		if isFatal(err) && !s.byOurselves(err) {
 			return nil, err
 		}
 		if ctx.Err() == nil || last == nil {
@@ -207,8 +212,26 @@ func (s *Session) attempt(ctx context.Context) (*subscription, error) {
 		if fatal := refused.fatalAtSubscribe(); fatal != nil {
 			return nil, fatal
 		}
+	} else if !isFatal(err) && !notProcessed(err) {
+		s.abandoned++
 	}
 	return nil, err
+}
+
+// byOurselves reports whether a failover is the late effect of a SUBSCRIBE that we had given
+// up. It cannot be told from another scheduler's, so it is believed only of a framework with a
+// Guard, which is asked before the next SUBSCRIBE, and only once for each that was given up.
+func (s *Session) byOurselves(err error) bool {
+	if s.abandoned == 0 || !errors.Is(err, ErrFailedOver) {
+		return false
+	}
+	s.mu.Lock()
+	guarded := s.framework.Guard != nil
+	s.mu.Unlock()
+	if guarded {
+		s.abandoned--
+	}
+	return guarded
 }
 
 // connected makes sub the current subscription of a new generation.

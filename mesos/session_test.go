@@ -339,3 +339,27 @@ func TestConfigIsChecked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A master that was stuck carries a SUBSCRIBE out after the one that followed it: the failover
+// is our own doing. With a Guard to say that the framework is still ours, the session goes on.
+func TestFailoverByOurselves(t *testing.T) {
+	t.Parallel()
+	failedOver := stream(nil, subscribed(15), errorEvent("Framework failed over"))
+	for guarded, want := range map[bool]int{true: 3, false: 2} {
+		m := newScripted(t, JSON, func(_ http.ResponseWriter, r *http.Request, _ *scheduler.Call) { open(r) }, failedOver)
+		config := testConfig(t, m.URL)
+		config.SubscribeTimeout = 100 * time.Millisecond
+		f := Framework{}
+		if guarded {
+			f.Guard = func(context.Context) error { return nil }
+		}
+		s := mustSubscribe(t, newTestClient(t, config), f)
+		if err := ended(t, s); !errors.Is(err, ErrFailedOver) {
+			t.Errorf("guarded %v: ended with %v", guarded, err)
+		}
+		// One SUBSCRIBE was given up, so one failover is forgiven, not the second.
+		if n := len(m.calls()); n != want {
+			t.Errorf("guarded %v: %d SUBSCRIBEs, want %d", guarded, n, want)
+		}
+	}
+}

@@ -87,11 +87,16 @@ func (s *Session) tearDown(ctx context.Context, sub *subscription) {
 	s.mu.Unlock()
 	late := time.NewTimer(s.client.config.CallTimeout)
 	defer late.Stop()
-	select {
-	case <-s.done:
-		return
-	case <-late.C:
-	case <-ctx.Done():
+	for waiting := true; waiting; {
+		select {
+		case <-s.events: // nothing in them matters any more, and nobody else may be reading
+		case <-s.done:
+			return
+		case <-late.C:
+			waiting = false
+		case <-ctx.Done():
+			waiting = false
+		}
 	}
 	s.stop(fmt.Errorf("%w (torn down)", ErrFrameworkRemoved))
 	<-s.done
@@ -109,9 +114,5 @@ func (c *Client) Teardown(ctx context.Context, f Framework) error {
 		return teardownResult(err)
 	}
 	defer s.Close()
-	go func() {
-		for range s.Events() { // ends with the Session; nothing in it matters any more
-		}
-	}()
 	return s.Teardown(ctx)
 }
