@@ -31,7 +31,10 @@ func startWorkers(ctx context.Context, cfg Config, at Addresses, up *stack, fail
 	if err != nil {
 		return fmt.Errorf("dev: NATS: %w", err)
 	}
-	if err := worker.EnsureTopology(ctx, js, worker.Topology{Replicas: 1, AckWait: cfg.Worker.AckWait}); err != nil {
+	// Not abandoned in the middle: a server that is stopped while it makes a stream leaks goroutines.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), startTimeout)
+	defer cancel()
+	if err := worker.EnsureTopology(whole, js, worker.Topology{Replicas: 1, AckWait: cfg.Worker.AckWait}); err != nil {
 		return err
 	}
 	if err := forgetGone(ctx, cfg, js); err != nil {
