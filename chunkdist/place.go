@@ -9,7 +9,8 @@ import (
 // whatever the order of the hosts.
 //
 // The error is an *InvalidInput where a field of the input cannot be right, or an
-// *Infeasible where no plan keeps the rules on these hosts.
+// *Infeasible where no plan keeps the rules on these hosts. Any other error is a fault of this
+// package: Check has refused its plan.
 func Place(spec Spec, hosts []Host) (Plan, error) {
 	if err := validateInput(spec, hosts); err != nil {
 		return Plan{}, err
