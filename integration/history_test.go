@@ -68,7 +68,7 @@ func (w *world) follow(job string, stop func(contracts.Event) bool) history {
 
 // judge checks the laws that every history keeps: CloudEvents 1.0, numbers without a gap, one
 // terminal event and that the last, time that never goes back.
-func (h history) judge(t *testing.T) {
+func (h history) judge(t testing.TB) {
 	t.Helper()
 	var problems []string
 	note := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }

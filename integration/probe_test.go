@@ -19,7 +19,7 @@ import (
 )
 
 // checkedByRedis lets Redis' own tool judge the cluster.
-func checkedByRedis(t *testing.T, plan contracts.Plan) {
+func checkedByRedis(t testing.TB, plan contracts.Plan) {
 	t.Helper()
 	n := plan.Nodes[0]
 	out, err := exec.CommandContext(t.Context(), "redis-cli", "--cluster", "check", address(n)).CombinedOutput()
@@ -34,7 +34,7 @@ func checkedByRedis(t *testing.T, plan contracts.Plan) {
 func address(n contracts.Node) string { return net.JoinHostPort(n.Host, strconv.Itoa(n.Port)) }
 
 // allClosed checks that nothing of a plan listens any more.
-func allClosed(t *testing.T, plan contracts.Plan) {
+func allClosed(t testing.TB, plan contracts.Plan) {
 	t.Helper()
 	for _, n := range plan.Nodes {
 		for _, port := range []int{n.Port, n.BusPort} {

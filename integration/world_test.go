@@ -47,7 +47,7 @@ func TestMain(m *testing.M) {
 
 // world is a NATS server and a Mesos of a test's own.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	nats    *server.Server
 	nc      *nats.Conn
@@ -75,13 +75,13 @@ func agents(n int, cpus, mem float64) []local.AgentConfig {
 }
 
 // for_ is the same world for a subtest.
-func (w *world) for_(t *testing.T) *world {
+func (w *world) for_(t testing.TB) *world {
 	sub := *w
 	sub.t = t
 	return &sub
 }
 
-func newWorld(t *testing.T, agents []local.AgentConfig, change ...func(*local.Config)) *world {
+func newWorld(t testing.TB, agents []local.AgentConfig, change ...func(*local.Config)) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), log: testLogger(t)}
 	w.startNATS()
@@ -224,7 +224,7 @@ func (w *world) failed(h history, reason contracts.Reason) contracts.Event {
 	return end
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -232,7 +232,7 @@ func must(t *testing.T, err error) {
 }
 
 // testLogger logs to the test's own output.
-func testLogger(t *testing.T) *slog.Logger {
+func testLogger(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
