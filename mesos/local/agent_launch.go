@@ -85,6 +85,11 @@ func (a *agent) start(e *agentExecutor, run *run, err error) *process {
 	if e.gone { // destroyed meanwhile
 		return nil
 	}
+	if !a.up { // a launch dies with its agent
+		status := int32(-1)
+		e.exited = &status
+		return nil
+	}
 	var p *process
 	if err == nil {
 		p, err = run.start()

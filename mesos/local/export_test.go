@@ -5,6 +5,17 @@ import (
 	"fmt"
 )
 
+// Queued is how many messages wait for a frozen agent.
+func (m *Mesos) Queued(name string) int {
+	a, err := m.agent(name)
+	if err != nil {
+		return -1
+	}
+	a.loop.mu.Lock()
+	defer a.loop.mu.Unlock()
+	return len(a.loop.queue)
+}
+
 // CheckBooks verifies the law that every resource is free, offered or used, and only once.
 func (m *Mesos) CheckBooks(ctx context.Context) error {
 	var problem error

@@ -153,14 +153,30 @@ func (m *Mesos) agent(name string) (*agent, error) {
 
 // CrashAgent ends an agent (named by IP, ip:port or ID) as SIGKILL would. Its executors go
 // on running, but for those of frameworks without checkpoint.
-func (m *Mesos) CrashAgent(name string) error {
+func (m *Mesos) CrashAgent(name string) error { return m.crash(name, (*agent).crash) }
+
+// LoseHost ends an agent and every process of its executors, as a power failure would.
+func (m *Mesos) LoseHost(name string) error {
+	return m.crash(name, func(a *agent) {
+		a.crash()
+		for _, f := range a.frameworks {
+			for _, e := range f.executors {
+				if e.process != nil {
+					e.process.kill()
+				}
+			}
+		}
+	})
+}
+
+func (m *Mesos) crash(name string, how func(*agent)) error {
 	a, err := m.agent(name)
 	if err != nil {
 		return err
 	}
 	a.srv.gate.set(false) // a stopped process can be killed too
 	a.loop.pause(false)
-	a.loop.do(a.ctx, a.crash)
+	a.loop.do(a.ctx, func() { how(a) })
 	a.srv.kill()
 	return nil
 }
