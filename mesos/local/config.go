@@ -57,7 +57,7 @@ type Config struct {
 
 // AgentConfig is one agent.
 type AgentConfig struct {
-	// IP is the agent's address, and its hostname. It must be one of this machine's.
+	// IP is the agent's address, and its hostname. It must be local.
 	IP string
 	// Port is where it listens; 0 takes a free one, which it keeps over restarts.
 	Port                int
