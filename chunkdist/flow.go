@@ -3,14 +3,11 @@ package chunkdist
 // graph is a network of whole-numbered capacities.
 type graph struct {
 	edges []edge
-	from  [][]int     // by vertex: its edges
-	site  map[int]int // vertices that stand for sites
+	from  [][]int // by vertex: its edges
 }
 
 // edge is one direction of an edge; the other one is at the index with the last bit flipped.
 type edge struct{ to, left, flow int }
-
-func newGraph() *graph { return &graph{site: make(map[int]int)} }
 
 func (g *graph) vertex() int {
 	g.from = append(g.from, nil)
@@ -56,11 +53,11 @@ func (g *graph) flow(source, sink int) int {
 	}
 }
 
-// follow takes one unit of flow from a vertex to the site where it ends.
-func (g *graph) follow(v int) int {
+// follow takes one unit of flow from a vertex to the end where it arrives.
+func (g *graph) follow(v int, ends map[int]int) int {
 	for {
-		if i, ok := g.site[v]; ok {
-			return i
+		if _, ok := ends[v]; ok {
+			return v
 		}
 		for _, e := range g.from[v] {
 			if g.edges[e].flow > 0 {

@@ -43,6 +43,7 @@ type moves struct {
 	p      *problem
 	nodes  []homeless
 	home   []int // by place in nodes: the site, -1 while there is none
+	edges  int   // how many the search has built
 	forbid map[barred]bool
 	wishes map[barred]bool // by wish instead of by group: where a copy should rather not go
 }
@@ -104,7 +105,11 @@ func (m *moves) settled() bool { return !slices.Contains(m.home, -1) }
 // settle finds every node a home and reports whether it did: first by giving each the
 // emptiest host that may have it, which nearly always works; else by search.
 func (m *moves) settle() bool {
-	if !m.spread() {
+	room := 0
+	for i := range m.p.sites {
+		room += m.p.sites[i].room
+	}
+	if room >= len(m.nodes) && !m.spread() {
 		m.search()
 	}
 	return m.settled()
@@ -125,11 +130,11 @@ func (m *moves) spread() bool {
 			for i := range p.sites {
 				s := &p.sites[i]
 				at := barred{n.shard, s.group}
-				if nodes[i] == s.room || m.forbid[at] || taken[at] ||
-					role == Master && (masters[i] >= s.masters || inGroup[s.group] >= p.groups[s.group].masters) {
-					continue
-				}
-				if best < 0 || m.before(n.shard, i, best, nodes) {
+				switch {
+				case nodes[i] == s.room || best >= 0 && !m.before(n.shard, i, best, nodes):
+				case role == Master && (masters[i] >= s.masters || inGroup[s.group] >= p.groups[s.group].masters):
+				case m.forbid[at] || taken[at]:
+				default:
 					best = i
 				}
 			}
@@ -153,8 +158,10 @@ func (m *moves) spread() bool {
 // before reports whether site a is better for a copy of a shard than site b.
 func (m *moves) before(shard, a, b int, more []int) bool {
 	x, y := &m.p.sites[a], &m.p.sites[b]
-	if in := m.wishes[barred{shard, x.wish}]; in != m.wishes[barred{shard, y.wish}] {
-		return !in
+	if m.p.wishes != nil {
+		if in := m.wishes[barred{shard, x.wish}]; in != m.wishes[barred{shard, y.wish}] {
+			return !in
+		}
 	}
 	if d := (x.hadNodes + more[a]) - (y.hadNodes + more[b]); d != 0 {
 		return d < 0

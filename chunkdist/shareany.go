@@ -86,7 +86,7 @@ func classesOf(agents []agentRoom) []class {
 
 // handOut gives every agent the ports for its count, found as a flow from classes to agents.
 func handOut(agents []agentRoom, classes []class, counts []int) {
-	g := newGraph()
+	g := new(graph)
 	source, sink := g.vertex(), g.vertex()
 	to := make([]int, len(agents))
 	for i, n := range counts {
