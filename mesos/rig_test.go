@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -113,11 +114,14 @@ func (r *rig) context() context.Context {
 // nodePorts are for nodes; agents listen on the ones behind them.
 const nodePorts, agentPorts = 40, 8
 
-// freePorts finds ports in a row that nobody uses, below the ephemeral ones.
+// freePorts finds ports in a row that nobody uses, below those that other packages' tests and
+// ephemeral connections take, and starts anywhere so that two runs rarely meet.
 func freePorts(t *testing.T) int {
 	t.Helper()
-	for begin := 20000 + os.Getpid()%100*100; begin < 32000; begin += nodePorts + agentPorts {
-		if allFree(begin, nodePorts+agentPorts) {
+	const first, span = 7000, 4800
+	offset := rand.N(span)
+	for i := 0; i < span; i += nodePorts + agentPorts {
+		if begin := first + (offset+i)%span; allFree(begin, nodePorts+agentPorts) {
 			return begin
 		}
 	}
