@@ -241,3 +241,29 @@ func await(t *testing.T, what string, done func() bool) {
 		}
 	}
 }
+
+// A child that is killed at any moment of being held has ended: also in the middle of making a
+// thread, which only its tracer can lay to rest.
+func TestChildKilledAtAnyMomentEnds(t *testing.T) {
+	for i := range 300 {
+		cmd := exec.Command(os.Args[0], "127.0.0.1:0")
+		cmd.Env = append(os.Environ(), role+"=listener")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		ended := make(chan (<-chan struct{}), 1)
+		done := make(chan error, 1)
+		go func() {
+			done <- StartHeld(cmd, func() bool { return false }, func(end <-chan struct{}) { ended <- end })
+		}()
+		end := <-ended
+		time.AfterFunc(time.Duration(i)*20*time.Microsecond, func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		select {
+		case <-end:
+		case <-time.After(patience):
+			t.Fatalf("the child that was killed after %d µs has not ended", i*20)
+		}
+		cmd.Wait() // it was killed
+		if err := <-done; !errors.Is(err, ErrEnded) {
+			t.Fatalf("StartHeld of a killed child: %v", err)
+		}
+	}
+}

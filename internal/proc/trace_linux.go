@@ -5,6 +5,8 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"syscall"
 	"unsafe"
 
@@ -23,13 +25,16 @@ func traceUntil(pid int, ready func() bool) error {
 		return err
 	}
 	if err := unix.PtraceSetOptions(pid, unix.PTRACE_O_TRACECLONE|unix.PTRACE_O_EXITKILL); err != nil {
-		return release(pid, fmt.Errorf("PTRACE_SETOPTIONS: %w", err))
+		return release(pid, fmt.Errorf("PTRACE_SETOPTIONS: %w", ended(err)))
 	}
 	for {
 		deliver := 0
 		switch signal {
 		case int(unix.SIGTRAP) | unix.PTRACE_EVENT_CLONE<<8:
-			if err := releaseThread(pid); err != nil {
+			if err := releaseThread(pid); errors.Is(err, ErrEnded) {
+				reapThreads(pid)
+				return err
+			} else if err != nil {
 				return release(pid, err)
 			}
 			if ready() {
@@ -47,6 +52,7 @@ func traceUntil(pid int, ready func() bool) error {
 			return release(pid, fmt.Errorf("PTRACE_CONT: %w", err))
 		}
 		if signal, err = awaitStop(pid); err != nil {
+			reapThreads(pid) // it may have been killed while it made one
 			return err
 		}
 	}
@@ -56,12 +62,48 @@ func traceUntil(pid int, ready func() bool) error {
 func releaseThread(pid int) error {
 	tid, err := unix.PtraceGetEventMsg(pid)
 	if err != nil {
-		return fmt.Errorf("PTRACE_GETEVENTMSG: %w", err)
+		return fmt.Errorf("PTRACE_GETEVENTMSG: %w", ended(err))
 	}
 	if _, err := awaitStop(int(tid)); err != nil {
 		return err
 	}
-	return release(int(tid), nil)
+	if err := unix.PtraceDetach(int(tid)); err != nil {
+		return fmt.Errorf("PTRACE_DETACH: %w", ended(err))
+	}
+	return nil
+}
+
+// ended makes the kernel's word for a tracee that was killed ours.
+func ended(err error) error {
+	if err == unix.ESRCH {
+		return ErrEnded
+	}
+	return err
+}
+
+// reapThreads waits for the threads of a child that was killed while they were traced. Nobody
+// else can, and the child itself does not count as ended before they are gone.
+func reapThreads(pid int) {
+	for {
+		tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+		if err != nil {
+			return // the child is gone altogether
+		}
+		reaped := false
+		for _, task := range tasks {
+			tid, err := strconv.Atoi(task.Name())
+			if err != nil || tid == pid {
+				continue
+			}
+			for err = unix.EINTR; err == unix.EINTR; {
+				err = unix.Waitid(unix.P_PID, tid, nil, unix.WEXITED|unix.WALL, nil)
+			}
+			reaped = reaped || err == nil
+		}
+		if !reaped {
+			return // what is left, if anything, is not traced and goes by itself
+		}
+	}
 }
 
 // leaveStopped ends the tracing. The signal is pending before the child goes on, so it stops
