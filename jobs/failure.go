@@ -56,6 +56,10 @@ func Retry(r contracts.JobRecord, f *Failure, maxAttempts int, left, minLeft tim
 	return !f.Final && r.Attempt < maxAttempts && left >= minLeft
 }
 
+// maxShortages bounds the hosts that an event lists: on thousands of hosts they would not fit
+// into a message, and the first ones in address order say what it is about.
+const maxShortages = 100
+
 // PlanFailure says why the planner found no plan: what was short is a Failure that time may
 // mend, what cannot be placed anywhere is a final one.
 func PlanFailure(err error) *Failure {
@@ -67,7 +71,7 @@ func PlanFailure(err error) *Failure {
 		Reason: contracts.ReasonInsufficientResources, Message: Sentence(err), Err: err,
 		Details: &contracts.Details{Nearest: short.Nearest},
 	}
-	for _, s := range short.Shortages {
+	for _, s := range short.Shortages[:min(len(short.Shortages), maxShortages)] {
 		f.Details.Shortages = append(f.Details.Shortages, contracts.Shortage{
 			Host: s.Host, Dimension: s.Dimension, Need: s.Need, Have: s.Have, Message: s.Message,
 		})

@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/jobs"
-	"github.com/clustersmith/clustersmith/mesos"
 )
 
 const (
@@ -64,21 +62,7 @@ func (r *run) unreported(plan chunkdist.Plan) chunkdist.Plan {
 func (r *run) teardown(ctx context.Context, framework string) error {
 	ctx, cancel := context.WithTimeout(ctx, teardownTimeout)
 	defer cancel()
-	session, err := r.w.mesos.Subscribe(ctx, r.framework(framework, time.Minute, true))
-	if errors.Is(err, mesos.ErrFrameworkRemoved) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("worker: tear down framework %s: %w", framework, err)
-	}
-	var drained sync.WaitGroup
-	drained.Go(func() {
-		for range session.Events() { // nobody needs them, but the session ends only when they are read
-		}
-	})
-	defer drained.Wait()
-	defer session.Close()
-	if err := session.Teardown(ctx); err != nil {
+	if err := r.w.mesos.Teardown(ctx, r.framework(framework, time.Minute, true)); err != nil {
 		return fmt.Errorf("worker: tear down framework %s: %w", framework, err)
 	}
 	return nil

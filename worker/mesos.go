@@ -10,6 +10,7 @@ import (
 	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/clustersmith/clustersmith/mesos"
 	"github.com/clustersmith/clustersmith/nodesconf"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 func newMesosClient(cfg Config, log *slog.Logger) (*mesos.Client, error) {
@@ -38,14 +39,20 @@ func (r *run) framework(id string, failover time.Duration, suppressed bool) meso
 // guard keeps a former owner from taking the framework away from its successor: a SUBSCRIBE,
 // also that of a reconnect, goes to whoever comes last.
 func (r *run) guard(ctx context.Context) error {
-	now, err := r.s.job(ctx, r.job)
-	if err != nil {
-		return err
+	for n := 0; ; n++ {
+		now, err := r.s.job(ctx, r.job)
+		switch {
+		case err == nil && now.rec.Fence == r.fence:
+			return nil
+		case err == nil, errors.Is(err, jetstream.ErrKeyNotFound):
+			return errFenced
+		}
+		// Without NATS nobody knows whose the framework is; its failover timeout runs on.
+		r.log.Warn("owner of the job not known, asking again", "error", err)
+		if sleep(ctx, pause(n, 100*time.Millisecond, 2*time.Second)) != nil {
+			return err
+		}
 	}
-	if now.rec.Fence != r.fence {
-		return errFenced
-	}
-	return nil
 }
 
 // subscribeFor subscribes the attempt's framework with a failover timeout.
