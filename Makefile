@@ -46,6 +46,10 @@ race: deps ## the unit tests under the race detector
 bench: deps build ## the benchmarks of every package
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
+.PHONY: bench-create
+bench-create: deps ## a create beside the bare servers, in turns: the ratio is what counts
+	$(GO) test ./integration -run '^$$' -bench BenchmarkCreate -benchtime 5x | grep -v level=
+
 .PHONY: generate
 generate: ## write again what is generated: JSON Schemas, tables in the README
 	$(GO) generate ./...

@@ -13,26 +13,9 @@ func Emit(r *contracts.JobRecord, t contracts.EventType, data contracts.EventDat
 	r.Seq++
 	data.Job, data.Cluster, data.Seq = r.Job, r.Cluster, r.Seq
 	data.Phase, data.Attempt, data.ElapsedMS = r.Phase, r.Attempt, elapsed.Milliseconds()
-	ev := contracts.Event{
-		SpecVersion:     contracts.SpecVersion,
-		ID:              EventID(r.Job, r.Seq),
-		Source:          "/clustersmith/workers/" + r.Owner,
-		Type:            contracts.TypePrefix + string(t),
-		Subject:         r.Job,
-		Time:            now.UTC(),
-		DataContentType: contracts.DataContentType,
-		Data:            data,
-	}
+	ev := contracts.NewEvent(r.Owner, t, data, now)
 	r.Outbox = []contracts.Event{ev}
 	return ev
-}
-
-// EventID is the ID of a job's event, which is its Nats-Msg-Id too.
-func EventID(job string, seq uint64) string { return fmt.Sprintf("%s.%d", job, seq) }
-
-// EventType is the type of an event that Emit made.
-func EventType(ev contracts.Event) contracts.EventType {
-	return contracts.EventType(ev.Type[len(contracts.TypePrefix):])
 }
 
 // terminalPhase is the phase that each terminal event type ends in.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
-	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -20,7 +19,7 @@ func (s *store) publish(ctx context.Context, ev contracts.Event) error {
 	if err != nil {
 		return err
 	}
-	subject := contracts.EventSubject(ev.Data.Cluster, ev.Data.Job, jobs.EventType(ev))
+	subject := contracts.EventSubject(ev.Data.Cluster, ev.Data.Job, ev.EventType())
 	return s.put(ctx, contracts.StreamEvents, subject, ev.ID, body)
 }
 
@@ -36,7 +35,7 @@ func (s *store) publishTerminal(ctx context.Context, ev contracts.Event) error {
 	if err := s.put(ctx, contracts.StreamResults, result, ev.ID, body, jetstream.WithExpectLastSequencePerSubject(0)); err != nil {
 		return err
 	}
-	subject := contracts.EventSubject(ev.Data.Cluster, ev.Data.Job, jobs.EventType(ev))
+	subject := contracts.EventSubject(ev.Data.Cluster, ev.Data.Job, ev.EventType())
 	return s.put(ctx, contracts.StreamEvents, subject, ev.ID, body, jetstream.WithExpectLastSequencePerSubject(0))
 }
 
@@ -82,41 +81,6 @@ func taken(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) &&
 		(api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
-}
-
-// Headers of a dead letter, beside those of the original.
-const (
-	headerReason  = "Clustersmith-Reason"
-	headerSubject = "Clustersmith-Subject"
-	headerSeq     = "Clustersmith-Sequence"
-	headerError   = "Clustersmith-Error"
-)
-
-// bury keeps the original of a message that cannot be worked on, with the reason, in the
-// dead-letter stream. It returns once the stream has it.
-func (s *store) bury(ctx context.Context, m jetstream.Msg, kind string, seq uint64, reason contracts.Reason, why string) error {
-	h := nats.Header{}
-	for k, v := range m.Headers() {
-		h["Original-"+k] = v
-	}
-	h.Set(headerReason, string(reason))
-	h.Set(headerError, oneLine(why))
-	h.Set(headerSubject, m.Subject())
-	h.Set(headerSeq, fmt.Sprint(seq))
-	msg := &nats.Msg{Subject: contracts.DeadSubject(kind), Data: m.Data(), Header: h}
-	opts := []jetstream.PublishOpt{
-		jetstream.WithMsgID(fmt.Sprintf("dead.%d", seq)), jetstream.WithExpectStream(contracts.StreamDead), jetstream.WithRetryAttempts(0),
-	}
-	for n := 0; ; n++ {
-		err := s.putOnce(ctx, msg, opts)
-		if err == nil {
-			return nil
-		}
-		s.log.Warn("dead letter not stored, trying again", "sequence", seq, "error", err)
-		if err := sleep(ctx, pause(n, 50*time.Millisecond, 2*time.Second)); err != nil {
-			return fmt.Errorf("worker: store dead letter of message %d: %w", seq, err)
-		}
-	}
 }
 
 // oneLine makes text fit for a message header.
