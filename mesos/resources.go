@@ -177,7 +177,7 @@ func (s *stock) takePorts(ports ...int) ([]v1.Resource, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("port %d is not offered", port)
 		}
-		s.ports[i].ranges = withoutPort(s.ports[i].ranges, port)
+		s.ports[i].ranges = chunkdist.WithoutPort(s.ports[i].ranges, port)
 		at, ok := of[i]
 		if !ok {
 			at = len(taken)
@@ -197,21 +197,4 @@ func (s *stock) takePorts(ports ...int) ([]v1.Resource, error) {
 
 func offersPort(p piece, port int) bool {
 	return slices.ContainsFunc(p.ranges, func(r chunkdist.PortRange) bool { return r.Begin <= port && port <= r.End })
-}
-
-func withoutPort(ranges []chunkdist.PortRange, port int) []chunkdist.PortRange {
-	var left []chunkdist.PortRange
-	for _, r := range ranges {
-		if port < r.Begin || port > r.End {
-			left = append(left, r)
-			continue
-		}
-		if r.Begin < port {
-			left = append(left, chunkdist.PortRange{Begin: r.Begin, End: port - 1})
-		}
-		if port < r.End {
-			left = append(left, chunkdist.PortRange{Begin: port + 1, End: r.End})
-		}
-	}
-	return left
 }

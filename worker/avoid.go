@@ -24,29 +24,11 @@ func withoutPorts(hosts []chunkdist.Host, avoid []string) []chunkdist.Host {
 				host, text, err := net.SplitHostPort(address)
 				port, bad := strconv.Atoi(text)
 				if err == nil && bad == nil && host == hosts[i].Name {
-					agents[j].Ports = cut(agents[j].Ports, port)
+					agents[j].Ports = chunkdist.WithoutPort(agents[j].Ports, port)
 				}
 			}
 		}
 		hosts[i].Agents = agents
 	}
 	return hosts
-}
-
-// cut takes one port out of ranges.
-func cut(ranges []chunkdist.PortRange, port int) []chunkdist.PortRange {
-	var left []chunkdist.PortRange
-	for _, r := range ranges {
-		if port < r.Begin || port > r.End {
-			left = append(left, r)
-			continue
-		}
-		if r.Begin < port {
-			left = append(left, chunkdist.PortRange{Begin: r.Begin, End: port - 1})
-		}
-		if port < r.End {
-			left = append(left, chunkdist.PortRange{Begin: port + 1, End: r.End})
-		}
-	}
-	return left
 }
