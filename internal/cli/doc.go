@@ -8,7 +8,7 @@
 //   - Results go to the standard output; progress, hints and errors to the standard error, so
 //     that a pipe gets results only. watch is all result.
 //   - With -o json the standard output holds JSON and nothing else: one document, or one per line for
-//     watch. An error is a JSON object on the standard error.
+//     watch and dead replay. An error is a JSON object on the standard error.
 //   - Where the output is no terminal it holds no control code.
 //   - Every error says what to do next.
 package cli

@@ -26,6 +26,7 @@ type grammar struct {
 	Destroy   destroyCmd   `cmd:"" help:"End a cluster."`
 	Cancel    cancelCmd    `cmd:"" help:"Stop a create job and clean up after it."`
 	Nodesconf nodesconfCmd `cmd:"" help:"Print the nodes.conf of one node of a plan."`
+	Dead      deadCmd      `cmd:"" help:"List and replay messages that no worker could work on."`
 }
 
 // env is what a command works with.
