@@ -34,6 +34,8 @@ type Config struct {
 	BackoffMin, BackoffMax time.Duration
 	// MaxRecord is the largest event, in bytes, that is read. Default 64 MiB.
 	MaxRecord int
+	// OnReconnect, if not nil, is called when a lost subscription was made again.
+	OnReconnect func()
 	// Logger gets reconnects and what was unexpected; nil discards.
 	Logger *slog.Logger
 }

@@ -125,6 +125,9 @@ func (s *Session) run(sub *subscription) {
 		generation := s.connected(sub)
 		s.client.config.Logger.Info("mesos: subscribed again", "framework", s.FrameworkID(),
 			"master", sub.base.String(), "generation", generation)
+		if s.client.config.OnReconnect != nil && !errors.Is(cause, errResubscribe) {
+			s.client.config.OnReconnect()
+		}
 		select {
 		case s.events <- Reconnected{Generation: generation, Master: sub.base.String(), Cause: cause}:
 		case <-s.ctx.Done(): // pump sees it

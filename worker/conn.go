@@ -26,10 +26,13 @@ func defaultName() string {
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
 }
 
-// Connect opens a worker's connection to NATS. It never gives up reconnecting, and it buffers
+// Connect opens a connection as a worker does.
+func Connect(cfg Config, log *slog.Logger) (*nats.Conn, error) { return connect(cfg, log, func() {}) }
+
+// connect opens a worker's connection to NATS. It never gives up reconnecting, and it buffers
 // nothing while it is disconnected: an ack that goes out minutes late would act on a delivery
 // that another worker holds by then.
-func Connect(cfg Config, log *slog.Logger) (*nats.Conn, error) {
+func connect(cfg Config, log *slog.Logger, reconnected func()) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name("clustersmith worker " + cfg.Name),
 		nats.MaxReconnects(-1),
@@ -44,7 +47,10 @@ func Connect(cfg Config, log *slog.Logger) (*nats.Conn, error) {
 				log.Warn("NATS connection lost", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS connection is back", "server", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			reconnected()
+			log.Info("NATS connection is back", "server", nc.ConnectedUrlRedacted())
+		}),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
 			subject := ""
 			if sub != nil {

@@ -139,6 +139,7 @@ func (w *Worker) known(ctx context.Context, d *delivery, h *held) (verdict, erro
 	case w.here(d.job):
 		return verdict{kind: leave}, nil // delivered again while it is worked on, here
 	}
+	crashes := h.rec.Crashes
 	err := w.store.save(ctx, h, func(r *contracts.JobRecord) error {
 		jobs.Claim(r, w.cfg.Name)
 		r.MsgSeq = d.seq
@@ -150,6 +151,7 @@ func (w *Worker) known(ctx context.Context, d *delivery, h *held) (verdict, erro
 	if err != nil {
 		return verdict{}, err
 	}
+	w.metrics.crashes.Add(float64(h.rec.Crashes - crashes))
 	return w.run(ctx, d, h)
 }
 
@@ -290,6 +292,6 @@ func (w *Worker) deadLetter(ctx context.Context, d *delivery, reason contracts.R
 	if err := w.store.bury(ctx, d.msg, kind, d.seq, reason, why); err != nil {
 		return verdict{}, err
 	}
-	w.metrics.dead.WithLabelValues(string(reason)).Inc()
+	w.metrics.dead.WithLabelValues(kind, string(reason)).Inc()
 	return verdict{kind: terminate, why: why}, nil
 }

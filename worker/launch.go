@@ -58,8 +58,8 @@ func (r *run) launch(ctx context.Context, session *mesos.Session, plan chunkdist
 		d.Close()
 		return nil, err
 	}
-	r.w.metrics.offers.WithLabelValues("accepted").Add(float64(len(offers.list) - len(rest)))
-	r.w.metrics.offers.WithLabelValues("declined").Add(float64(len(rest)))
+	r.w.metrics.offers.WithLabelValues(offerAccepted, "planned").Add(float64(len(offers.list) - len(rest)))
+	r.w.metrics.offers.WithLabelValues(offerDeclined, "surplus").Add(float64(len(rest)))
 	return d, nil
 }
 

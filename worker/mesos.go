@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-func newMesosClient(cfg Config, log *slog.Logger) (*mesos.Client, error) {
+func newMesosClient(cfg Config, log *slog.Logger, reconnected func()) (*mesos.Client, error) {
 	secret, err := cfg.secret()
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func newMesosClient(cfg Config, log *slog.Logger) (*mesos.Client, error) {
 	}
 	return mesos.NewClient(mesos.Config{
 		Masters: cfg.Masters, Principal: cfg.Principal, Secret: secret, TLSConfig: tls,
-		Codec: mesos.Codec(cfg.MesosCodec), Logger: log,
+		Codec: mesos.Codec(cfg.MesosCodec), Logger: log, OnReconnect: reconnected,
 	})
 }
 

@@ -28,3 +28,11 @@ func (o *offerSet) apply(ev mesos.Event) bool {
 		return false
 	}
 }
+
+// lossOf says why an event took offers away.
+func lossOf(ev mesos.Event) string {
+	if _, rescinded := ev.(mesos.Rescind); rescinded {
+		return "rescinded"
+	}
+	return "reconnect"
+}

@@ -50,6 +50,9 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 	got := time.Now()
 	r.w.metrics.leaseWait.Observe(got.Sub(asked).Seconds())
 	defer func() {
+		if errors.Is(context.Cause(held), errLeaseLost) {
+			r.w.metrics.leaseLost.Inc()
+		}
 		lease.release()
 		r.w.metrics.leaseHeld.Observe(time.Since(got).Seconds())
 	}()
@@ -107,7 +110,12 @@ func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, ch
 			if !ok {
 				return nil, plan, session.Err()
 			}
-			if !offers.apply(ev) {
+			before := len(offers.list)
+			changed := offers.apply(ev)
+			if lost := before - len(offers.list); lost > 0 {
+				r.w.metrics.offers.WithLabelValues(offerLost, lossOf(ev)).Add(float64(lost))
+			}
+			if !changed {
 				continue
 			}
 			plan, planErr = r.plan(offers)
@@ -119,7 +127,7 @@ func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, ch
 		case <-settled.C:
 			return offers, plan, nil
 		case <-giveUp.C:
-			r.w.metrics.offers.WithLabelValues("returned").Add(float64(len(offers.list)))
+			r.w.metrics.offers.WithLabelValues(offerReturned, string(jobs.AsFailure(planErr).Reason)).Add(float64(len(offers.list)))
 			return nil, plan, r.noPlan(ctx, planErr)
 		}
 	}

@@ -139,21 +139,21 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 	case errors.Is(err, errFenced), fencedByMesos(err):
 		return verdict{}, true, errFenced
 	case errors.Is(cause, errDrain):
-		v, err = r.handBack(0)
+		v, err = r.handBack(whyDrain, 0)
 		return v, true, err
 	case errors.Is(cause, errStalled):
 		r.log.Error("the job made no progress; it is left to another worker", "phase", r.rec.Phase, "error", err)
 		return verdict{kind: leave}, true, nil
 	case r.rec.Cleanup, r.rec.Pending != nil: // the clean-up itself did not work yet
 		r.log.Warn("clean-up not finished", "error", err)
-		v, err = r.handBackAfter(pause(r.rec.CleanupTries, time.Second, 15*time.Second), func(rec *contracts.JobRecord) { rec.CleanupTries++ })
+		v, err = r.handBackAfter(whyCleanup, pause(r.rec.CleanupTries, time.Second, 15*time.Second), func(rec *contracts.JobRecord) { rec.CleanupTries++ })
 		return v, true, err
 	case errors.Is(cause, errCancelled):
 		return verdict{}, false, r.abandon(ctx, &contracts.Outcome{
 			Type: contracts.EventCancelled, Message: fmt.Sprintf("Cancelled on request in phase %s.", r.rec.Phase),
 		}, nil)
 	case errors.As(err, &later) && r.left() > time.Second:
-		v, err = r.handBack(min(later.delay, r.left()-time.Second/2))
+		v, err = r.handBack(whyWaiting, min(later.delay, r.left()-time.Second/2))
 		return v, true, err
 	}
 	var known *jobs.Failure
@@ -161,12 +161,13 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 		// NATS, Mesos or this worker had a bad moment, which says nothing of the attempt: the
 		// next owner goes on from the record.
 		r.log.Warn("interrupted, trying again", "phase", r.rec.Phase, "error", err)
-		v, err = r.handBack(min(pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second), r.left()-time.Second/2))
+		v, err = r.handBack(whyInterrupted, min(pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second), r.left()-time.Second/2))
 		return v, true, err
 	}
 	f := r.failure(err, cause)
 	if later == nil && jobs.Retry(r.rec, f, r.w.cfg.MaxAttempts, r.left(), minAttempt) {
 		r.log.Warn("attempt failed, another one follows", "attempt", r.rec.Attempt, "error", err)
+		r.w.metrics.attempts.WithLabelValues(string(f.Reason)).Inc()
 		return verdict{}, false, r.abandon(ctx, nil, f)
 	}
 	r.log.Warn("job failed", "attempt", r.rec.Attempt, "phase", r.rec.Phase, "error", err)
@@ -217,8 +218,8 @@ func (r *run) abandon(ctx context.Context, o *contracts.Outcome, why *jobs.Failu
 }
 
 // handBack frees the job for any worker, after delay. It works while ctx is ending.
-func (r *run) handBack(delay time.Duration) (verdict, error) {
-	return r.handBackAfter(delay, func(rec *contracts.JobRecord) {
+func (r *run) handBack(why string, delay time.Duration) (verdict, error) {
+	return r.handBackAfter(why, delay, func(rec *contracts.JobRecord) {
 		if delay > 0 {
 			rec.Waits++
 		}
@@ -226,7 +227,7 @@ func (r *run) handBack(delay time.Duration) (verdict, error) {
 }
 
 // handBackAfter is handBack with a change of the record.
-func (r *run) handBackAfter(delay time.Duration, change func(*contracts.JobRecord)) (verdict, error) {
+func (r *run) handBackAfter(why string, delay time.Duration, change func(*contracts.JobRecord)) (verdict, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*opTimeout)
 	defer cancel()
 	err := r.save(ctx, func(rec *contracts.JobRecord) error {
@@ -234,6 +235,9 @@ func (r *run) handBackAfter(delay time.Duration, change func(*contracts.JobRecor
 		change(rec)
 		return nil
 	})
+	if err == nil {
+		r.w.metrics.handBacks.WithLabelValues(why).Inc()
+	}
 	return verdict{kind: handBack, delay: delay}, err
 }
 

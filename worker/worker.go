@@ -46,7 +46,9 @@ func New(cfg Config, log *slog.Logger) (*Worker, error) {
 		return nil, err
 	}
 	log = log.With("worker", cfg.Name)
-	return &Worker{cfg: cfg, log: log, metrics: newMetrics(), runs: map[string]*run{}}, nil
+	w := &Worker{cfg: cfg, log: log, runs: map[string]*run{}}
+	w.metrics = newMetrics(newQueueMetrics(w.queueState))
+	return w, nil
 }
 
 // Run works until ctx is over; then it takes no more jobs, lets the running ones end within
@@ -92,10 +94,10 @@ func (w *Worker) open(ctx context.Context) (stop func(), err error) {
 			closeAll()
 		}
 	}()
-	if w.mesos, err = newMesosClient(w.cfg, w.log); err != nil {
+	if w.mesos, err = newMesosClient(w.cfg, w.log, w.metrics.mesosReconnects.Inc); err != nil {
 		return nil, err
 	}
-	if w.nc, err = Connect(w.cfg, w.log); err != nil {
+	if w.nc, err = connect(w.cfg, w.log, w.metrics.natsReconnects.Inc); err != nil {
 		return nil, err
 	}
 	closers = append(closers, w.nc.Close)

@@ -1,0 +1,49 @@
+package worker
+
+import (
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+)
+
+// Names and help texts follow Prometheus' conventions, and the queue is seen as it is.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	s, nc, js := newNATS(t)
+	w, err := New(Config{NATSURL: s.ClientURL()}, quiet())
+	must(t, err)
+	w.nc, w.js = nc, js
+	for range 3 {
+		_, err := js.Publish(t.Context(), contracts.SubjectCreate, nil)
+		must(t, err)
+	}
+	consumer, err := js.Consumer(t.Context(), contracts.StreamJobs, ConsumerName)
+	must(t, err)
+	batch, err := consumer.Fetch(1, jetstream.FetchMaxWait(5*time.Second))
+	must(t, err)
+	if <-batch.Messages() == nil {
+		t.Fatal(batch.Error())
+	}
+	state, err := w.queueState(t.Context())
+	must(t, err)
+	if state.waiting != 2 || state.unacked != 1 || state.oldest <= 0 || state.dead != 0 {
+		t.Errorf("%+v", state)
+	}
+	m := w.metrics
+	m.jobs.WithLabelValues("create", "verified", "").Inc()
+	m.phases.WithLabelValues("create", "forming").Observe(1)
+	m.dead.WithLabelValues("create", "internal").Inc()
+	m.offers.WithLabelValues(offerAccepted, "planned").Inc()
+	m.attempts.WithLabelValues("launch_failed").Inc()
+	m.handBacks.WithLabelValues(whyDrain).Inc()
+	families, err := m.registry.Gather()
+	must(t, err)
+	problems, err := promlint.NewWithMetricFamilies(families).Lint()
+	must(t, err)
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
