@@ -1,6 +1,9 @@
 package worker
 
 import (
+	"os"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,5 +48,22 @@ func TestMetrics(t *testing.T) {
 	must(t, err)
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	known := map[string]bool{}
+	for _, f := range families {
+		known[f.GetName()] = true
+	}
+	for _, file := range []string{"../deploy/grafana-dashboard.json", "../deploy/prometheus-alerts.yaml"} {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		names := regexp.MustCompile(`clustersmith_[a-z_]+`).FindAllString(string(text), -1)
+		if len(names) == 0 {
+			t.Errorf("%s names no metric", file)
+		}
+		for _, name := range names {
+			if !known[strings.TrimSuffix(name, "_bucket")] {
+				t.Errorf("%s names %s, which there is not", file, name)
+			}
+		}
 	}
 }
