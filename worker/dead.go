@@ -21,7 +21,7 @@ const (
 
 // bury keeps the original of a message that cannot be worked on, with the reason, in the
 // dead-letter stream. It returns once the stream has it.
-func (s *store) bury(ctx context.Context, m jetstream.Msg, kind string, seq uint64, reason contracts.Reason, why string) error {
+func (s *store) bury(ctx context.Context, m jetstream.Msg, kind string, seq uint64, received time.Time, reason contracts.Reason, why string) error {
 	h := nats.Header{}
 	for k, v := range m.Headers() {
 		h[OriginalPrefix+k] = v
@@ -32,7 +32,7 @@ func (s *store) bury(ctx context.Context, m jetstream.Msg, kind string, seq uint
 	h.Set(HeaderSequence, fmt.Sprint(seq))
 	msg := &nats.Msg{Subject: contracts.DeadSubject(kind), Data: m.Data(), Header: h}
 	opts := []jetstream.PublishOpt{
-		jetstream.WithMsgID(fmt.Sprintf("dead.%d", seq)), jetstream.WithExpectStream(contracts.StreamDead), jetstream.WithRetryAttempts(0),
+		jetstream.WithMsgID(fmt.Sprintf("dead.%d.%d", seq, received.UnixNano())), jetstream.WithExpectStream(contracts.StreamDead), jetstream.WithRetryAttempts(0),
 	}
 	for n := 0; ; n++ {
 		err := s.putOnce(ctx, msg, opts)

@@ -289,7 +289,7 @@ func (w *Worker) deadLetter(ctx context.Context, d *delivery, reason contracts.R
 		kind = "unknown"
 	}
 	w.log.Warn("dead letter", "subject", d.msg.Subject(), "sequence", d.seq, "reason", reason, "why", why)
-	if err := w.store.bury(ctx, d.msg, kind, d.seq, reason, why); err != nil {
+	if err := w.store.bury(ctx, d.msg, kind, d.seq, d.received, reason, why); err != nil {
 		return verdict{}, err
 	}
 	w.metrics.dead.WithLabelValues(kind, string(reason)).Inc()

@@ -41,17 +41,12 @@ func stack() string { return string(debug.Stack()) }
 
 // run works on a claimed job until it has ended or is handed on.
 func (w *Worker) run(ctx context.Context, d *delivery, h *held) (verdict, error) {
-	begun := time.Now()
-	at, err := w.store.serverTime(ctx, h.rec.Job)
-	if err != nil {
-		return verdict{}, err
-	}
-	attempt, cancel := context.WithCancelCause(ctx)
+	attempts, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := &run{
-		held: h, w: w, s: w.store, d: d, job: h.rec.Job, kind: h.rec.Kind, fence: h.rec.Fence, attempts: attempt, cancel: cancel,
-		log:  w.log.With("job", h.rec.Job, "cluster", h.rec.Cluster, "fence", h.rec.Fence),
-		base: max(at.Sub(h.rec.Received), 0), begun: begun,
+		held: h, w: w, s: w.store, d: d, job: h.rec.Job, kind: h.rec.Kind, fence: h.rec.Fence, attempts: attempts, cancel: cancel,
+		log:   w.log.With("job", h.rec.Job, "cluster", h.rec.Cluster, "fence", h.rec.Fence),
+		begun: time.Now(),
 	}
 	if !w.begin(r) {
 		return verdict{kind: leave}, nil
@@ -61,17 +56,32 @@ func (w *Worker) run(ctx context.Context, d *delivery, h *held) (verdict, error)
 	defer w.metrics.inFlight.Dec()
 	defer r.keepAlive(ctx)()
 
-	for _, ev := range h.rec.Outbox { // the former owner may have died before it published
-		if err := r.s.publish(ctx, ev); err != nil {
-			return verdict{}, err
-		}
+	v, err := r.resume(ctx)
+	if err != nil && !errors.Is(err, errFenced) {
+		// Not this job's fault: handed back, it counts no crash.
+		r.log.Warn("interrupted, handing the job back", "phase", r.rec.Phase, "error", err)
+		v, err = r.handBack(pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second))
 	}
-	v, err := r.work(ctx)
 	if errors.Is(err, errFenced) {
 		r.log.Info("another worker has the job now")
 		return verdict{kind: leave}, nil
 	}
 	return v, err
+}
+
+// resume sets the job's clock, publishes what its former owner may not have published, and works.
+func (r *run) resume(ctx context.Context) (verdict, error) {
+	at, err := r.s.serverTime(ctx, r.job)
+	if err != nil {
+		return verdict{}, err
+	}
+	r.base = max(at.Sub(r.rec.Received), 0)
+	for _, ev := range r.rec.Outbox {
+		if err := r.s.publish(ctx, ev); err != nil {
+			return verdict{}, err
+		}
+	}
+	return r.work(ctx)
 }
 
 // work does what the record says next until the job has ended or is handed on. ctx is the
