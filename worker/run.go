@@ -60,7 +60,7 @@ func (w *Worker) run(ctx context.Context, d *delivery, h *held) (verdict, error)
 	if err != nil && !errors.Is(err, errFenced) {
 		// Not this job's fault: handed back, it counts no crash.
 		r.log.Warn("interrupted, handing the job back", "phase", r.rec.Phase, "error", err)
-		v, err = r.handBack(pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second))
+		v, err = r.handBack(whyInterrupted, pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second))
 	}
 	if errors.Is(err, errFenced) {
 		r.log.Info("another worker has the job now")
