@@ -56,6 +56,9 @@ func New(cfg Config, log *slog.Logger) (*Worker, error) {
 // begin: NATS out of reach, streams that cannot be made, an address in use.
 func (w *Worker) Run(ctx context.Context) error {
 	stop, err := w.open(ctx)
+	if err != nil && ctx.Err() != nil {
+		return nil // stopped before it had begun
+	}
 	if err != nil {
 		return err
 	}
