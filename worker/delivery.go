@@ -240,19 +240,23 @@ func (w *Worker) refuse(ctx context.Context, d *delivery, cause error) (verdict,
 			// A stable ID of its own, so that the event can be addressed and comes once.
 			id = uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d/%d", contracts.StreamJobs, d.seq, d.received.UnixNano())).String()
 		}
-		if err := w.failInvalid(ctx, d, id, cluster, cause); err != nil {
+		if err := w.failInvalid(ctx, d, id, cluster, cause); err != nil && d.attempts <= maxBlind {
 			return verdict{}, err
 		}
 	}
 	return w.deadLetter(ctx, d, contracts.ReasonInvalidRequest, cause.Error())
 }
 
+// maxKept bounds an invalid request that its record repeats: JSON may escape every byte to six,
+// and a record must fit into a message.
+const maxKept = 64 << 10
+
 // failInvalid ends a job that never began. A job that exists under the ID is left alone: it
 // has, or will have, its own terminal event.
 func (w *Worker) failInvalid(ctx context.Context, d *delivery, id, cluster string, cause error) error {
 	request := json.RawMessage(d.msg.Data())
-	if !json.Valid(request) {
-		request = json.RawMessage(`null`)
+	if !json.Valid(request) || len(request) > maxKept {
+		request = json.RawMessage(`null`) // the dead letter has it
 	}
 	h, created, err := w.store.create(ctx, jobs.New(d.kind, id, cluster, request, d.seq, d.received), w.cfg.Name)
 	if err != nil {

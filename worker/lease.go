@@ -22,6 +22,7 @@ var errLeaseLost = errors.New("worker: the Mesos subscription lease was lost")
 // holder's TTL by the observer's own monotonic clock. No two clocks are ever compared. The
 // holder trusts its lease for the TTL from the start of its last write that succeeded, less a margin.
 type lease struct {
+	s    *store
 	kv   jetstream.KeyValue
 	key  string
 	body contracts.LeaseRecord
@@ -34,9 +35,9 @@ type lease struct {
 
 // acquireLease waits for the lease of a role, until ctx is over. The returned context ends
 // with errLeaseLost when the lease is lost; release gives it back.
-func acquireLease(ctx context.Context, kv jetstream.KeyValue, role, worker, job string, ttl time.Duration, log *slog.Logger) (context.Context, *lease, error) {
+func acquireLease(ctx context.Context, s *store, role, worker, job string, ttl time.Duration, log *slog.Logger) (context.Context, *lease, error) {
 	l := &lease{
-		kv: kv, key: contracts.LeaseKey(role), log: log, done: make(chan struct{}),
+		s: s, kv: s.leases, key: contracts.LeaseKey(role), log: log, done: make(chan struct{}),
 		body: contracts.LeaseRecord{Worker: worker, Job: job, TTL: contracts.Duration(ttl)},
 	}
 	value, err := json.Marshal(l.body)
@@ -62,7 +63,7 @@ func (l *lease) take(ctx context.Context, value []byte) (time.Time, error) {
 			l.rev = rev
 			return start, nil
 		}
-		if errors.Is(err, jetstream.ErrKeyExists) {
+		if conflict(err) {
 			var seen jetstream.KeyValueEntry
 			if seen, err = l.wait(ctx); err == nil {
 				if seen == nil {
@@ -80,7 +81,7 @@ func (l *lease) take(ctx context.Context, value []byte) (time.Time, error) {
 		if ctx.Err() != nil {
 			return time.Time{}, context.Cause(ctx)
 		}
-		if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		if !conflict(err) {
 			l.log.Warn("lease not acquired, trying again", "lease", l.key, "error", err)
 		}
 		if err := sleep(ctx, pause(n, 5*time.Millisecond, time.Second)); err != nil {
@@ -148,48 +149,52 @@ func (l *lease) renew(ctx context.Context, value []byte, start time.Time) {
 	trusted := start.Add(ttl - margin)
 	tick := time.NewTicker(ttl / 3)
 	defer tick.Stop()
+	expired := time.NewTimer(time.Until(trusted))
+	defer expired.Stop()
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-expired.C:
+			l.lost(errors.New("no renewal succeeded in time"))
 			return
 		case <-tick.C:
 		}
 		begin := time.Now()
 		opCtx, cancel := context.WithDeadline(ctx, trusted)
 		rev, err := l.kv.Update(opCtx, l.key, value, l.rev)
-		cancel()
-		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
-			rev, err = l.reread(ctx)
-		}
-		switch {
-		case err == nil:
+		if conflict(err) {
+			// Perhaps an earlier renewal whose answer was lost. It is from before begin, so it
+			// lets the next one succeed and lengthens nothing itself.
+			if rev, err = l.reread(opCtx); err == nil {
+				l.rev = rev
+			}
+		} else if err == nil {
 			l.rev, trusted = rev, begin.Add(ttl-margin)
-		case ctx.Err() != nil:
-			return
-		case errors.Is(err, errLeaseLost), time.Now().After(trusted):
-			l.log.Warn("Mesos subscription lease lost", "lease", l.key, "error", err)
-			l.cancel(errLeaseLost)
+			expired.Reset(time.Until(trusted))
+		}
+		cancel()
+		if errors.Is(err, errLeaseLost) {
+			l.lost(err)
 			return
 		}
 	}
 }
 
+// lost ends the holder's work.
+func (l *lease) lost(why error) {
+	l.log.Warn("Mesos subscription lease lost", "lease", l.key, "error", why)
+	l.cancel(errLeaseLost)
+}
+
 // reread tells a renewal of ours, whose answer was lost, from another holder's write.
 func (l *lease) reread(ctx context.Context) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	e, err := l.kv.Get(ctx, l.key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return 0, errLeaseLost
-	}
-	if err != nil {
-		return 0, err
-	}
 	var r contracts.LeaseRecord
-	if json.Unmarshal(e.Value(), &r) != nil || r != l.body {
+	e, err := l.s.read(ctx, l.kv, l.key, &r)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && r != l.body {
 		return 0, errLeaseLost
 	}
-	return e.Revision(), nil
+	return e.rev, err
 }
 
 // release gives the lease back at once. A lease that is lost already is left alone.
@@ -199,7 +204,12 @@ func (l *lease) release() {
 	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
 	defer cancel()
 	err := l.kv.Delete(ctx, l.key, jetstream.LastRevision(l.rev))
-	if err != nil && !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+	if conflict(err) { // perhaps a renewal of ours that release cut short
+		if l.rev, err = l.reread(ctx); err == nil {
+			err = l.kv.Delete(ctx, l.key, jetstream.LastRevision(l.rev))
+		}
+	}
+	if err != nil && !errors.Is(err, errLeaseLost) {
 		l.log.Warn("lease not released; it expires by itself", "lease", l.key, "error", err)
 	}
 }

@@ -21,7 +21,7 @@ func TestLeaseIsExclusive(t *testing.T) {
 		all.Go(func() {
 			name := string(rune('a' + i))
 			for range 5 {
-				_, l, err := acquireLease(within(t, 30*time.Second), s.leases, "*", name, "job", time.Second, quiet())
+				_, l, err := acquireLease(within(t, 30*time.Second), s, "*", name, "job", time.Second, quiet())
 				if err != nil {
 					t.Error(err)
 					return
@@ -41,11 +41,11 @@ func TestReleasedLeaseIsTakenAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	// With a TTL of an hour, only the release can let the second one in.
-	_, first, err := acquireLease(within(t, 10*time.Second), s.leases, "team/a", "a", "1", time.Hour, quiet())
+	_, first, err := acquireLease(within(t, 10*time.Second), s, "team/a", "a", "1", time.Hour, quiet())
 	must(t, err)
 	got := make(chan error, 1)
 	go func() {
-		_, second, err := acquireLease(within(t, 20*time.Second), s.leases, "team/a", "b", "2", time.Hour, quiet())
+		_, second, err := acquireLease(within(t, 20*time.Second), s, "team/a", "b", "2", time.Hour, quiet())
 		if err == nil {
 			second.release()
 		}
@@ -63,7 +63,7 @@ func TestSilentHolderLosesTheLease(t *testing.T) {
 	_, err = s.leases.Create(t.Context(), contracts.LeaseKey("*"), value)
 	must(t, err)
 	begin := time.Now()
-	_, l, err := acquireLease(within(t, 20*time.Second), s.leases, "*", "b", "2", time.Second, quiet())
+	_, l, err := acquireLease(within(t, 20*time.Second), s, "*", "b", "2", time.Second, quiet())
 	must(t, err)
 	defer l.release()
 	if waited := time.Since(begin); waited < 300*time.Millisecond {
@@ -74,10 +74,10 @@ func TestSilentHolderLosesTheLease(t *testing.T) {
 func TestRenewedLeaseIsKept(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
-	held, l, err := acquireLease(within(t, 20*time.Second), s.leases, "*", "a", "1", time.Second, quiet())
+	held, l, err := acquireLease(within(t, 20*time.Second), s, "*", "a", "1", time.Second, quiet())
 	must(t, err)
 	defer l.release()
-	_, _, err = acquireLease(within(t, 2500*time.Millisecond), s.leases, "*", "b", "2", time.Second, quiet())
+	_, _, err = acquireLease(within(t, 2500*time.Millisecond), s, "*", "b", "2", time.Second, quiet())
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("another got a lease that is renewed: %v", err)
 	}
@@ -90,7 +90,7 @@ func TestRenewedLeaseIsKept(t *testing.T) {
 func TestHolderLearnsOfItsLoss(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
-	held, l, err := acquireLease(within(t, 20*time.Second), s.leases, "*", "a", "1", time.Second, quiet())
+	held, l, err := acquireLease(within(t, 20*time.Second), s, "*", "a", "1", time.Second, quiet())
 	must(t, err)
 	other, err := json.Marshal(contracts.LeaseRecord{Worker: "b", Job: "2", TTL: contracts.Duration(time.Hour)})
 	must(t, err)
@@ -110,4 +110,28 @@ func TestHolderLearnsOfItsLoss(t *testing.T) {
 	if string(e.Value()) != string(other) {
 		t.Errorf("the former holder changed its successor's lease to %s", e.Value())
 	}
+}
+
+// A holder whose renewals all fail stops before another could have the lease: it trusts it for
+// less than its TTL.
+func TestHolderStopsBeforeItsLeaseExpires(t *testing.T) {
+	t.Parallel()
+	srv, nc, js := newNATS(t)
+	s, err := openStore(t.Context(), nc, js, quiet())
+	must(t, err)
+	const ttl = 6 * time.Second
+	begin := time.Now()
+	held, l, err := acquireLease(within(t, 20*time.Second), s, "*", "a", "1", ttl, quiet())
+	must(t, err)
+	start := stop(t, srv)
+	select {
+	case <-held.Done():
+	case <-time.After(ttl + 10*time.Second):
+		t.Fatal("the holder trusts a lease that it cannot renew")
+	}
+	if trusted := time.Since(begin); trusted >= ttl {
+		t.Errorf("the holder trusted its lease for %v, another may have it after %v", trusted, ttl)
+	}
+	start()
+	l.release()
 }

@@ -43,7 +43,7 @@ func (r *run) nextFramework(ctx context.Context) error {
 // placeUnderLease is the part of place that only one worker per role does at a time.
 func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deployment, plan chunkdist.Plan, err error) {
 	asked := time.Now()
-	held, lease, err := acquireLease(ctx, r.s.leases, r.d.create.Placement.Role, r.w.cfg.Name, r.job, r.w.cfg.LeaseTTL, r.log)
+	held, lease, err := acquireLease(ctx, r.s, r.d.create.Placement.Role, r.w.cfg.Name, r.job, r.w.cfg.LeaseTTL, r.log)
 	if err != nil {
 		return nil, nil, plan, err
 	}

@@ -45,7 +45,7 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 	if err == nil {
 		return false, nil
 	}
-	if !errors.Is(err, jetstream.ErrKeyExists) {
+	if !conflict(err) {
 		return false, fmt.Errorf("worker: reserve the name %s: %w", c.Cluster, err)
 	}
 	there, _, err := r.s.cluster(ctx, c.Cluster)

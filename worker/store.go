@@ -65,7 +65,7 @@ func (s *store) save(ctx context.Context, h *held, change func(*contracts.JobRec
 	}
 	for n := 0; ; n++ {
 		rev, err := update(ctx, s.jobs, next.Job, value, h.rev)
-		if errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
+		if conflict(err) {
 			// Ours, if an earlier try had arrived and only its answer was lost.
 			rev, err = s.mine(ctx, next)
 		}
@@ -81,6 +81,12 @@ func (s *store) save(ctx context.Context, h *held, change func(*contracts.JobRec
 			return fmt.Errorf("worker: write the record of job %s: %w", next.Job, err)
 		}
 	}
+}
+
+// conflict says that a compare-and-set met another revision. The server has two codes for it, one
+// of them on replicated buckets only, and not every path of the client maps both.
+func conflict(err error) bool {
+	return errors.Is(err, jetstream.ErrKeyRevisionMismatch) || errors.Is(err, jetstream.ErrKeyExists) || taken(err)
 }
 
 func update(ctx context.Context, kv jetstream.KeyValue, key string, value []byte, rev uint64) (uint64, error) {
@@ -181,7 +187,7 @@ func (s *store) create(ctx context.Context, rec contracts.JobRecord, worker stri
 	if err == nil {
 		return &held{rec: rec, rev: rev}, true, nil
 	}
-	if !errors.Is(err, jetstream.ErrKeyExists) {
+	if !conflict(err) {
 		return nil, false, fmt.Errorf("worker: create the record of job %s: %w", rec.Job, err)
 	}
 	h, err = s.job(ctx, rec.Job)
