@@ -25,6 +25,7 @@ type script struct {
 	plan     chunkdist.Plan
 	renderer *nodesconf.Renderer
 	index    map[string]int // by address
+	miscount int            // what node 0 adds to cluster_known_nodes
 	wg       sync.WaitGroup
 }
 
@@ -96,7 +97,7 @@ func (s *script) answer(words []string, self int) any {
 		return []byte("# Server\r\nredis_version:7.0.15\r\n")
 	case "CLUSTER INFO":
 		return fmt.Appendf(nil, "cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\ncluster_known_nodes:%d\r\ncluster_size:%d\r\n",
-			len(s.plan.Nodes), s.plan.Masters)
+			s.known(self), s.plan.Masters)
 	case "CLUSTER NODES":
 		view, err := s.renderer.AppendNodesConf(nil, self)
 		if err != nil {
@@ -119,6 +120,14 @@ func (s *script) answer(words []string, self int) any {
 		return []byte(s.plan.UID)
 	}
 	return 1 // WAIT, DEL
+}
+
+// known is how many nodes a node says that it knows.
+func (s *script) known(self int) int {
+	if self == 0 {
+		return len(s.plan.Nodes) + s.miscount
+	}
+	return len(s.plan.Nodes)
 }
 
 func readCommand(in *bufio.Reader) ([]string, error) {
