@@ -48,6 +48,9 @@
 //     filters JobEvents and ends at the terminal event sees the whole job.
 //  7. verified means that every node was asked and agreed with the plan in the event: see
 //     Report. Someone may break the cluster in the next second; a verify request asks again.
+//  8. The plan is in the field plan up to MaxPlainNodes nodes, and in plan_gzip (base64 of gzip
+//     of the same JSON) beyond. ParseEvent gives both as Plan; without Go:
+//     jq -r .data.plan_gzip | base64 -d | gunzip.
 //
 // # How the contract changes
 //

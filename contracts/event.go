@@ -106,9 +106,12 @@ type EventData struct {
 	Message string `json:"message,omitempty"`
 
 	// Plan, Report and Timings belong to verified.
-	Plan    *Plan         `json:"plan,omitempty"`
-	Report  *Report       `json:"report,omitempty"`
-	Timings []PhaseTiming `json:"timings,omitempty"`
+	Plan *Plan `json:"plan,omitempty"`
+	// PlanGzip is the plan, in place of plan, where it has more than 500 nodes: base64 of gzip
+	// of its JSON. In Go, Plan has it in any case, and this is empty.
+	PlanGzip []byte        `json:"plan_gzip,omitempty"`
+	Report   *Report       `json:"report,omitempty"`
+	Timings  []PhaseTiming `json:"timings,omitempty"`
 
 	// Reason and Details belong to failed.
 	Reason  Reason   `json:"reason,omitempty"`

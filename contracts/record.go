@@ -108,7 +108,10 @@ type ClusterRecord struct {
 	Framework string `json:"framework,omitempty"`
 	Attempt   int    `json:"attempt,omitempty"`
 	// Plan, Report and Verified are there once the cluster has been verified.
-	Plan     *Plan      `json:"plan,omitempty"`
+	Plan *Plan `json:"plan,omitempty"`
+	// PlanGzip is the plan, in place of plan, where it has more than 500 nodes: base64 of gzip
+	// of its JSON. In Go, Plan has it in any case, and this is empty.
+	PlanGzip []byte     `json:"plan_gzip,omitempty"`
 	Report   *Report    `json:"report,omitempty"`
 	Verified *time.Time `json:"verified,omitempty"`
 }

@@ -18,6 +18,7 @@ type statusCmd struct {
 	natsFlags
 	Cluster string `arg:"" optional:"" help:"Only this cluster, with its nodes."`
 	All     bool   `short:"a" help:"Also jobs that have ended."`
+	Plan    bool   `help:"Only the cluster's plan, as JSON."`
 }
 
 // statusDoc is what status prints with -o json.
@@ -39,6 +40,9 @@ func (cmd *statusCmd) Run(e *env) error {
 	if cmd.Cluster != "" && len(doc.Clusters) == 0 && len(doc.Jobs) == 0 {
 		return badInput("there is no cluster %q and no job about it; clustersmith status lists what there is", cmd.Cluster)
 	}
+	if cmd.Plan {
+		return e.printPlan(doc, cmd.Cluster)
+	}
 	if !cmd.All && cmd.Cluster == "" {
 		doc.Jobs = slices.DeleteFunc(doc.Jobs, func(j contracts.JobRecord) bool { return j.Terminal != nil })
 	}
@@ -47,6 +51,17 @@ func (cmd *statusCmd) Run(e *env) error {
 	}
 	e.printStatus(doc, cmd.Cluster != "", time.Now())
 	return nil
+}
+
+// printPlan prints the plan of a verified cluster, however large, as clustersmith plan would.
+func (e *env) printPlan(doc statusDoc, cluster string) error {
+	switch {
+	case cluster == "":
+		return badInput("--plan needs the name of a cluster")
+	case len(doc.Clusters) == 0 || doc.Clusters[0].Plan == nil:
+		return badInput("the cluster %q has no plan: it is not there, or not verified", cluster)
+	}
+	return e.encode(doc.Clusters[0].Plan)
 }
 
 func (e *env) printStatus(doc statusDoc, one bool, now time.Time) {

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"os"
+	"reflect"
 	"testing"
 	"time"
 
@@ -53,4 +54,25 @@ func TestStatus(t *testing.T) {
 			t.Errorf("status %s: %+v, %v", args, doc, err)
 		}
 	}
+}
+
+// TestStatusPlan: the plan of a cluster of any size is printed as it was planned.
+func TestStatusPlan(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	for _, nodes := range []int{6, contracts.MaxPlainNodes + 100} {
+		plan := contracts.Plan{Cluster: "orders", Nodes: make([]contracts.Node, nodes), Hosts: []contracts.HostLoad{}}
+		for i := range plan.Nodes {
+			plan.Nodes[i] = contracts.Node{Index: i, Host: "10.0.0.1", Port: 20000 + i, Slots: [][2]int{}}
+		}
+		b.put(contracts.BucketClusters, "orders", contracts.ClusterRecord{Cluster: "orders", State: contracts.ClusterVerified, Plan: &plan})
+		r := command(t, t.Context(), "status", "orders", "--plan", "--nats", b.url)
+		var got contracts.Plan
+		if err := json.Unmarshal([]byte(r.out), &got); err != nil || !reflect.DeepEqual(got, plan) {
+			t.Errorf("%d nodes: status --plan prints %.200s…, %v", nodes, r.out, err)
+		}
+	}
+	b.put(contracts.BucketClusters, "carts", contracts.ClusterRecord{Cluster: "carts", State: contracts.ClusterCreating})
+	command(t, t.Context(), "status", "carts", "--plan", "--nats", b.url).want(t, BadInput, "", "no plan")
+	command(t, t.Context(), "status", "--plan", "--nats", b.url).want(t, BadInput, "", "needs the name")
 }

@@ -48,6 +48,7 @@ var known = map[reflect.Type]*jsonschema.Schema{
 	reflect.TypeFor[contracts.Duration]():     {Type: "string", Pattern: contracts.PatternDuration},
 	reflect.TypeFor[time.Time]():              {Type: "string", Format: "date-time"},
 	reflect.TypeFor[json.RawMessage]():        {},
+	reflect.TypeFor[[]byte]():                 {Type: "string", ContentEncoding: "base64", ContentMediaType: "application/gzip"},
 	reflect.TypeFor[contracts.EventType]():    choice(contracts.EventTypes...),
 	reflect.TypeFor[contracts.Phase]():        choice(contracts.Phases...),
 	reflect.TypeFor[contracts.Reason]():       choice(contracts.Reasons...),
