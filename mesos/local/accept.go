@@ -12,6 +12,7 @@ import (
 
 // accept launches tasks on offers; what they leave goes back, with the call's filters.
 func (m *master) accept(f *framework, call *scheduler.Call_Accept) {
+	m.disturb(call)
 	offers, problem := m.take(f, call.OfferIDs)
 	if problem != "" {
 		for _, t := range tasksOf(call.Operations) {

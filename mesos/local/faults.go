@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -71,8 +72,10 @@ func (m *Mesos) StartMaster(ctx context.Context) error {
 	return nil
 }
 
-// Redirect lets the master answer as one that does not lead: 307 to the same path at another
-// base URL, without a scheme, as Mesos writes it. Open streams go on. An empty URL ends it.
+// Redirect lets the master answer as one that does not lead: 307 to the same path below to,
+// which is a base URL (http://host:port) or, as Mesos writes it, one without a scheme
+// (//host:port). Open streams go on. Who asks for that very host is served: a relay there can
+// stand for the leader. An empty URL ends it.
 func (m *Mesos) Redirect(to string) error {
 	if to == "" {
 		m.srv.divert(nil)
@@ -83,7 +86,11 @@ func (m *Mesos) Redirect(to string) error {
 		return fmt.Errorf("local: %q is no base URL to redirect to (%v)", to, err)
 	}
 	m.srv.divert(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Location", "//"+u.Host+r.URL.Path)
+		if r.Host == u.Host {
+			(*m.srv.handler.Load()).ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Location", strings.TrimSuffix(to, "/")+r.URL.Path)
 		w.WriteHeader(http.StatusTemporaryRedirect)
 	})
 	return nil
@@ -128,6 +135,19 @@ func (m *Mesos) RescindOffers(ctx context.Context) error {
 			ms.rescindAll(a)
 		}
 	})
+}
+
+// Accepting is an ACCEPT with tasks that has reached the master.
+type Accepting struct {
+	IP    string  // of the agent whose offers it names first; empty if they are not valid
+	Ports [][]int // of each task
+}
+
+// BeforeAccept calls do before the master looks at an ACCEPT with tasks; nothing else happens
+// in the master meanwhile. Where do says so, the offers that the call names are rescinded
+// first: RESCIND and ACCEPT cross on their way. A nil do ends it; so does the master's end.
+func (m *Mesos) BeforeAccept(ctx context.Context, do func(Accepting) (rescind bool)) error {
+	return m.inMaster(ctx, func(ms *master) { ms.beforeAccept = do })
 }
 
 func (m *Mesos) inMaster(ctx context.Context, fn func(*master)) error {

@@ -171,14 +171,25 @@ func TestStreamFaults(t *testing.T) {
 func TestRedirectAndAnswer(t *testing.T) {
 	t.Parallel()
 	leader, other := start(t, quick(t, "127.0.0.2")), start(t, quick(t))
-	must(t, other.Redirect(leader.URL()))
 	probe := &http.Client{Transport: &http.Transport{DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := probe.Post(other.URL()+"/api/v1/scheduler", "application/json", strings.NewReader("{}"))
+	for _, to := range []string{leader.URL(), strings.TrimPrefix(leader.URL(), "http:")} {
+		must(t, other.Redirect(to))
+		resp, err := probe.Post(other.URL()+"/api/v1/scheduler", "application/json", strings.NewReader("{}"))
+		must(t, err)
+		resp.Body.Close()
+		if want := to + "/api/v1/scheduler"; resp.StatusCode != 307 || resp.Header.Get("Location") != want {
+			t.Errorf("%d to %q, want 307 to %q", resp.StatusCode, resp.Header.Get("Location"), want)
+		}
+	}
+	ask, err := http.NewRequestWithContext(t.Context(), "GET", other.URL()+"/health", nil)
+	must(t, err)
+	ask.Host = strings.TrimPrefix(leader.URL(), "http://")
+	resp, err := probe.Do(ask)
 	must(t, err)
 	resp.Body.Close()
-	if want := strings.TrimPrefix(leader.URL(), "http:") + "/api/v1/scheduler"; resp.StatusCode != 307 || resp.Header.Get("Location") != want {
-		t.Errorf("%d to %q, want 307 to %q", resp.StatusCode, resp.Header.Get("Location"), want)
+	if resp.StatusCode != 200 {
+		t.Errorf("%d for who comes under the leader's name, want 200", resp.StatusCode)
 	}
 	must(t, other.Redirect(""))
 	if err := other.Redirect("x"); err == nil {
@@ -192,6 +203,35 @@ func TestRedirectAndAnswer(t *testing.T) {
 	s.offer(0, "127.0.0.2")
 	leader.Answer(0, "")
 	s.call("REVIVE", obj())
+}
+
+// An ACCEPT that crosses with the RESCIND of its offers: the RESCIND comes first, then the task
+// is told that its offers are not valid. The next ACCEPT is let through.
+func TestRescindBeforeAccept(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick(t, "127.0.0.2"))
+	s := subscribe(t, m, nil)
+	var calls []local.Accepting
+	must(t, m.BeforeAccept(ctxOf(t), func(a local.Accepting) bool {
+		calls = append(calls, a)
+		return len(calls) == 1
+	}))
+	o := s.offer(0, "127.0.0.2")
+	from := s.position()
+	crossed := task("crossed", o, shell("true"))
+	crossed["resources"] = list(scalar("cpus", 0.1), scalar("mem", 32), portResource([2]int{31000, 31001}))
+	s.launch(o, crossed)
+	_, from = s.await(from, "RESCIND", is("RESCIND"))
+	if status := s.status(from, "crossed", "TASK_DROPPED"); at(status, "reason") != "REASON_INVALID_OFFERS" {
+		t.Errorf("the status is %v", status)
+	}
+	o = s.offer(from, "127.0.0.2")
+	s.launch(o, task("through", o, shell("true")))
+	s.status(from, "through", "TASK_FINISHED")
+	must(t, m.BeforeAccept(ctxOf(t), nil))
+	if len(calls) != 2 || calls[0].IP != "127.0.0.2" || len(calls[0].Ports) != 1 || len(calls[0].Ports[0]) != 2 {
+		t.Errorf("the hook saw %+v", calls)
+	}
 }
 
 // The faults name what they do not find.

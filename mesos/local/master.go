@@ -32,7 +32,9 @@ type master struct {
 	unreached  map[string]time.Time // agent ID → when it became unreachable
 	nextID     struct{ framework, agent, offer int }
 	quiet      bool // heartbeats are switched off
-	outbox     *outbox
+	// beforeAccept, where not nil, is a fault: see Mesos.BeforeAccept.
+	beforeAccept func(Accepting) (rescind bool)
+	outbox       *outbox
 }
 
 // framework is a framework as the master knows it.
