@@ -50,6 +50,10 @@ bench: deps build ## the benchmarks of every package
 bench-create: deps ## a create beside the bare servers, in turns: the ratio is what counts
 	$(GO) test ./integration -run '^$$' -bench BenchmarkCreate -benchtime 5x | grep -v level=
 
+.PHONY: fuzz
+fuzz: ## every fuzz target for TIME (70s) each
+	@scripts/fuzz
+
 .PHONY: generate
 generate: ## write again what is generated: JSON Schemas, tables in the README
 	$(GO) generate ./...

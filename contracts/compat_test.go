@@ -113,6 +113,8 @@ func TestConfigRulesAreTheRenderers(t *testing.T) {
 		{"timeout": strings.Repeat("a", 1025)}, {"Timeout": "1"}, {"-x": "1"}, {"": "1"}, {strings.Repeat("a", 65): "1"},
 		{"cluster-replica-validity-factor": "0"}, {"cluster-replica-validity-factor": "10"},
 		{"client-output-buffer-limit": "normal 0 0"}, {"client-output-buffer-limit": "normal 0 0 0"},
+		{"client-output-buffer-limit": "0 0 0 0"}, {"client-output-buffer-limit": "normal 0 0 0 Replica 256mb 64MB 60"},
+		{"client-output-buffer-limit": "normal 0 0 0replica 1 1 1"}, {"client-output-buffer-limit": "master 0 0 0"},
 	} {
 		r := contracts.CreateRequest{
 			ID: "6ff0c3f2-8f0c-4b9c-9a64-0a4d8f1f7b11", Cluster: "a", Masters: 3, Node: contracts.NodeResources{CPUs: 1, MemoryMB: 64},

@@ -90,6 +90,9 @@ func checkConfig(field string, config map[string]string) error {
 	return nil
 }
 
+// bufferLimits are groups that a server takes; the renderer, which splits them, has the same.
+var bufferLimits = regexp.MustCompile(`(?i)^( *(normal|replica|slave|pubsub)( +[0-9]{1,15}([kmg]b?|b)?){2} +[0-9]{1,9}( |$))+ *$`)
+
 // checkSetting refuses two settings that every server takes and no cluster survives or reads
 // as meant.
 func checkSetting(at, key, value string) error {
@@ -99,8 +102,8 @@ func checkSetting(at, key, value string) error {
 			return refuse(at, "must be 1 or more: with 0 replicas take over while the cluster boots")
 		}
 	case "client-output-buffer-limit":
-		if n := len(strings.Fields(value)); n == 0 || n%4 != 0 {
-			return refuse(at, "must be groups of four words (class, hard limit, soft limit, seconds), not %s", fmt.Sprintf("%+.60q", value))
+		if !bufferLimits.MatchString(value) {
+			return refuse(at, "must be groups of four words (normal, replica or pubsub; hard limit; soft limit; seconds), such as replica 256mb 64mb 60, not %s", fmt.Sprintf("%+.60q", value))
 		}
 	}
 	return nil

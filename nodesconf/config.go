@@ -2,6 +2,7 @@ package nodesconf
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -83,6 +84,9 @@ func CheckConfig(config map[string]string) error {
 	return nil
 }
 
+// bufferLimits are the groups of client-output-buffer-limit that a server takes.
+var bufferLimits = regexp.MustCompile(`(?i)^( *(normal|replica|slave|pubsub)( +[0-9]{1,15}([kmg]b?|b)?){2} +[0-9]{1,9}( |$))+ *$`)
+
 func checkDirective(key, value string) error {
 	refuse := func(format string, args ...any) error {
 		return &ConfigError{Key: key, Reason: fmt.Sprintf(format, args...)}
@@ -109,8 +113,8 @@ func checkDirective(key, value string) error {
 			return refuse("%v", err)
 		}
 	case "client-output-buffer-limit":
-		if n := len(strings.Fields(value)); n == 0 || n%4 != 0 {
-			return refuse("the value is groups of four words: class, hard limit, soft limit, seconds")
+		if !bufferLimits.MatchString(value) {
+			return refuse("the value is groups of four words: normal, replica or pubsub; hard limit; soft limit; seconds")
 		}
 	}
 	return nil

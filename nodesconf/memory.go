@@ -46,11 +46,11 @@ func parseBytes(s string) (int64, error) {
 		if !ok {
 			continue
 		}
-		n, err := strconv.ParseInt(digits, 10, 64)
-		if err != nil || n < 0 || n > (1<<62)/u.factor {
+		n, err := strconv.ParseUint(digits, 10, 62)
+		if err != nil || int64(n) > (1<<62)/u.factor {
 			break
 		}
-		return n * u.factor, nil
+		return int64(n) * u.factor, nil
 	}
 	return 0, fmt.Errorf("%q is not an amount of memory such as 512mb", s)
 }
