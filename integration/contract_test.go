@@ -28,7 +28,7 @@ func TestReadmeExampleInPlainBash(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(4, 8, 8192))
 	w.worker()
-	_, port, err := net.SplitHostPort(w.nats.Addr().String())
+	_, port, err := net.SplitHostPort(strings.TrimPrefix(w.natsURL, "nats://"))
 	must(t, err)
 	script := strings.Replace(string(found[1]), "127.0.0.1/4222", "127.0.0.1/"+port, 1)
 	cmd := exec.CommandContext(t.Context(), "bash", "-c", script)
@@ -104,41 +104,6 @@ func TestMessagesThatCannotBeWorkedOn(t *testing.T) {
 	must(t, err)
 	if n := int(results.CachedInfo().State.Msgs); n != events+1 {
 		t.Errorf("%d results; %d messages could be answered and one cluster was created", n, events)
-	}
-}
-
-// A cancelled job leaves nothing, whatever phase it was in.
-func TestCancelInEveryPhase(t *testing.T) {
-	for _, phase := range []contracts.Phase{
-		contracts.PhaseAccepted, contracts.PhaseWaitingResources, contracts.PhasePlanned, contracts.PhaseLaunching,
-		contracts.PhaseStarting, contracts.PhaseForming,
-	} {
-		t.Run(string(phase), func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, agents(4, 4, 4096))
-			w.worker()
-			req := request("unwanted", 3, 1)
-			if phase == contracts.PhaseWaitingResources {
-				req.Node.MemoryMB = 65536
-			}
-			w.publish(contracts.SubjectCreate, req)
-			w.follow(req.ID, func(ev contracts.Event) bool { return ev.Data.Phase == phase || ev.Data.Phase.Terminal() })
-			w.publish(contracts.SubjectCancel, contracts.CancelRequest{ID: "3b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Job: req.ID})
-			h := w.await(req.ID)
-			if h.kind(h.end()) != contracts.EventCancelled {
-				t.Fatalf("%s instead of cancelled\n%s", h.end().Type, h)
-			}
-			w.noRecord("unwanted")
-			w.settled()
-			if names := w.frameworks(); w.mesos != nil && len(names) != 0 {
-				t.Errorf("frameworks left in Mesos: %v", names)
-			}
-			if left := processesIn(w.dir); len(left) != 0 {
-				t.Errorf("processes left: %v", left)
-			}
-			again := request("unwanted", 3, 0)
-			w.verified(w.create(again))
-		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/internal/proc"
+	"github.com/clustersmith/clustersmith/worker"
 )
 
 // process is a worker as its users start it.
@@ -26,15 +28,18 @@ type process struct {
 func (w *world) process(name string, env ...string) *process {
 	w.t.Helper()
 	cfg := w.config()
-	log, err := os.Create(filepath.Join(w.dir, "worker-"+name+".log"))
+	cfg.Name = name
+	return w.processWith(cfg, env...)
+}
+
+// processWith starts `clustersmith worker` with a configuration, and more environment.
+func (w *world) processWith(cfg workerConfig, env ...string) *process {
+	w.t.Helper()
+	log, err := os.Create(filepath.Join(w.dir, "worker-"+cfg.Name+".log"))
 	must(w.t, err)
 	cmd := exec.Command(filepath.Join(binDir, "clustersmith"), "worker")
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Env = append(os.Environ(),
-		"CLUSTERSMITH_WORKER="+name, "CLUSTERSMITH_NATS_URL="+cfg.NATSURL, "CLUSTERSMITH_MESOS_MASTERS="+w.masters,
-		"CLUSTERSMITH_EXECUTOR="+cfg.Executor, "CLUSTERSMITH_ACK_WAIT="+cfg.AckWait.String(),
-		"CLUSTERSMITH_LEASE_TTL="+cfg.LeaseTTL.String(), "CLUSTERSMITH_CREATE_FAILOVER_TIMEOUT="+cfg.CreateFailover.String())
-	cmd.Env = append(cmd.Env, env...)
+	cmd.Env = append(append(os.Environ(), environment(cfg)...), env...)
 	must(w.t, proc.Start(cmd))
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	go func() {
@@ -50,10 +55,27 @@ func (w *world) process(name string, env ...string) *process {
 		log.Close()
 		if w.t.Failed() {
 			text, err := os.ReadFile(log.Name())
-			w.t.Logf("worker %s said (%v):\n%s", name, err, text)
+			w.t.Logf("worker %s said (%v):\n%s", cfg.Name, err, text)
 		}
 	})
 	return p
+}
+
+// environment is a worker's configuration as its variables; what is zero is left to the default.
+func environment(cfg workerConfig) (env []string) {
+	v := reflect.ValueOf(cfg)
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("env")
+		if name == "" || v.Field(i).IsZero() {
+			continue
+		}
+		text := fmt.Sprint(v.Field(i).Interface())
+		if list, ok := v.Field(i).Interface().([]string); ok {
+			text = strings.Join(list, ",")
+		}
+		env = append(env, worker.EnvPrefix+name+"="+text)
+	}
+	return env
 }
 
 // The worker that has the job is killed as soon as it has told of a phase; another one, which

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -23,38 +22,21 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// binDir holds the binaries under test, built once by TestMain.
-var binDir string
-
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "clustersmith-integration-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		binDir = dir
-		build := exec.Command("go", "build", "-o", dir+"/", "../cmd/clustersmith", "../cmd/clustersmith-executor")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
-			fmt.Fprintln(os.Stderr, "build the binaries under test:", err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
-
 // world is a NATS server and a Mesos of a test's own.
 type world struct {
 	t       testing.TB
 	dir     string
-	nats    *server.Server
+	nats    *server.Server // in this process; nil where outside is set
+	outside *natsProcess   // as a process of its own, which can be killed
+	natsURL string         // where the workers find NATS
+	between *relay         // on the way there, in some tests
+	full    func()         // gives a full disk its space back, in some tests
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	mesos   *local.Mesos // nil on a real Mesos
 	masters string       // base URL
 	log     *slog.Logger
+	started atomic.Int32 // sets of workers
 }
 
 // networks counts the worlds of this process.
@@ -76,33 +58,39 @@ func agents(n int, cpus, mem float64) []local.AgentConfig {
 
 // for_ is the same world for a subtest.
 func (w *world) for_(t testing.TB) *world {
-	sub := *w
-	sub.t = t
-	return &sub
+	return &world{t: t, dir: w.dir, nats: w.nats, outside: w.outside, natsURL: w.natsURL, nc: w.nc, js: w.js, mesos: w.mesos, masters: w.masters, log: w.log}
 }
 
 func newWorld(t testing.TB, agents []local.AgentConfig, change ...func(*local.Config)) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), log: testLogger(t)}
-	w.startNATS()
+	w.runNATS(server.RANDOM_PORT)
+	w.natsURL = w.nats.ClientURL()
+	w.connect()
+	w.startMesos(agents, change...)
+	return w
+}
+
+// startMesos starts the world's Mesos, if it is to have one of its own.
+func (w *world) startMesos(agents []local.AgentConfig, change ...func(*local.Config)) {
+	w.t.Helper()
 	if url := os.Getenv("CLUSTERSMITH_TEST_MESOS"); url != "" {
 		w.masters = url
-		return w
+		return
 	}
 	cfg := local.Config{Agents: agents, Dir: filepath.Join(w.dir, "mesos"), Logger: w.log.With("part", "mesos")}
 	for _, f := range change {
 		f(&cfg)
 	}
-	m, err := local.Start(t.Context(), cfg)
-	must(t, err)
+	m, err := local.Start(w.t.Context(), cfg)
+	must(w.t, err)
 	w.mesos, w.masters = m, m.URL()
-	t.Cleanup(func() {
+	w.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
-		must(t, m.Close(ctx))
+		must(w.t, m.Close(ctx))
 		w.noProcessLeft()
 	})
-	return w
 }
 
 // runNATS runs a server on the world's files.
@@ -121,11 +109,11 @@ func (w *world) runNATS(port int) {
 	w.nats = s
 }
 
-func (w *world) startNATS() {
+// connect connects the test itself to NATS and makes the streams.
+func (w *world) connect() {
 	w.t.Helper()
-	w.runNATS(server.RANDOM_PORT)
 	var err error
-	w.nc, err = nats.Connect(w.nats.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	w.nc, err = nats.Connect(w.natsURL, nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
 	must(w.t, err)
 	w.t.Cleanup(w.nc.Close)
 	w.js, err = jetstream.New(w.nc)
@@ -139,7 +127,7 @@ const ackWait = 2 * time.Second
 // config is a worker's configuration in this world.
 func (w *world) config() worker.Config {
 	return worker.Config{
-		NATSURL: w.nats.ClientURL(), Masters: []string{w.masters}, Executor: filepath.Join(binDir, "clustersmith-executor"),
+		NATSURL: w.natsURL, Masters: []string{w.masters}, Executor: filepath.Join(binDir, "clustersmith-executor"),
 		AckWait: ackWait, LeaseTTL: 3 * time.Second, CreateFailover: 20 * time.Second, DrainGrace: 10 * time.Second,
 	}
 }

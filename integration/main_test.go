@@ -1,0 +1,83 @@
+package integration
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// binDir holds the binaries under test, built once by TestMain.
+var binDir string
+
+// TestMain also plays the NATS server of tests that kill it.
+func TestMain(m *testing.M) {
+	if os.Getenv(natsRole) != "" {
+		os.Exit(beNATS())
+	}
+	flag.Parse()
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "clustersmith-integration-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binDir = dir
+	if err := os.Setenv("TMPDIR", dir); err != nil { // so that the tests' folders go with it
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	// All processes die with this one, however it dies; its files do so where it is only interrupted.
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		if _, ok := <-interrupted; ok {
+			os.RemoveAll(dir)
+			os.Exit(130)
+		}
+	}()
+	build := exec.Command("go", "build", "-o", dir+"/", "../cmd/clustersmith", "../cmd/clustersmith-executor")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build the binaries under test:", err)
+		return 1
+	}
+	if err := moreAtOnce(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	status := m.Run()
+	signal.Stop(interrupted)
+	close(interrupted)
+	if status == 0 {
+		if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.fork")); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines left behind by the tests:", err)
+			return 1
+		}
+	}
+	return status
+}
+
+// atOnce is how many tests run at a time for each processor: they mostly wait.
+const atOnce = 3
+
+// moreAtOnce raises the number of parallel tests unless -parallel was given.
+func moreAtOnce() error {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(atOnce*runtime.GOMAXPROCS(0)))
+}
