@@ -54,6 +54,10 @@ bench-create: deps ## a create beside the bare servers, in turns: the ratio is w
 fuzz: ## every fuzz target for TIME (70s) each
 	@scripts/fuzz
 
+.PHONY: bench-control
+bench-control: ## the control plane with stub nodes: large clusters and many small ones; into docs/benchmarks-control.md
+	$(GO) run ./integration/control -json docs/benchmarks-control.json -markdown docs/benchmarks-control.md
+
 .PHONY: generate
 generate: ## write again what is generated: JSON Schemas, tables in the README
 	$(GO) generate ./...
