@@ -40,6 +40,7 @@ type Config struct {
 	AckWait         time.Duration `env:"ACK_WAIT" default:"15s" desc:"silence of a worker after which its job goes to another; used when the consumer is created"`
 	LeaseTTL        time.Duration `env:"LEASE_TTL" default:"5s" desc:"silence of a holder after which the Mesos subscription lease can be taken"`
 	OfferWait       time.Duration `env:"OFFER_WAIT" default:"1500ms" desc:"how long to wait for more offers before a job is handed back for want of resources"`
+	Patience        time.Duration `env:"PATIENCE" default:"30s" desc:"a job that has waited so long for resources is first in its role's line: for a while, jobs that came later hold back; negative is off"`
 	LaunchTimeout   time.Duration `env:"LAUNCH_TIMEOUT" default:"60s" desc:"time for all nodes of an attempt to be bound, and again to answer"`
 	CreateFailover  time.Duration `env:"CREATE_FAILOVER_TIMEOUT" default:"60s" desc:"Mesos failover timeout of a cluster that is not verified yet"`
 	ClusterFailover time.Duration `env:"CLUSTER_FAILOVER_TIMEOUT" default:"87600h" desc:"Mesos failover timeout of a verified cluster"`
@@ -89,6 +90,7 @@ func (c Config) WithDefaults() Config {
 	c.AckWait = cmp.Or(c.AckWait, d.AckWait)
 	c.LeaseTTL = cmp.Or(c.LeaseTTL, d.LeaseTTL)
 	c.OfferWait = cmp.Or(c.OfferWait, d.OfferWait)
+	c.Patience = cmp.Or(c.Patience, d.Patience)
 	c.LaunchTimeout = cmp.Or(c.LaunchTimeout, d.LaunchTimeout)
 	c.CreateFailover = cmp.Or(c.CreateFailover, d.CreateFailover)
 	c.ClusterFailover = cmp.Or(c.ClusterFailover, d.ClusterFailover)
@@ -120,6 +122,9 @@ func (c Config) Validate() error {
 	}
 	if c.AckWait < time.Second {
 		bad("ACK_WAIT", "must be at least 1s, not %v", c.AckWait)
+	}
+	if c.Patience >= 0 && c.Patience < time.Second {
+		bad("PATIENCE", "must be at least 1s, or negative for off, not %v", c.Patience)
 	}
 	if c.LeaseTTL < time.Second {
 		bad("LEASE_TTL", "must be at least 1s, not %v", c.LeaseTTL)

@@ -19,12 +19,7 @@ func (r *run) place(ctx context.Context) error {
 	if done, err := r.reserve(ctx); done || err != nil {
 		return err
 	}
-	if r.rec.Framework == "" {
-		if err := r.nextFramework(ctx); err != nil {
-			return err
-		}
-	}
-	session, d, plan, err := r.placeUnderLease(ctx)
+	session, d, plan, err := r.placeInTurn(ctx)
 	if err != nil {
 		return err
 	}
@@ -38,6 +33,21 @@ func (r *run) nextFramework(ctx context.Context) error {
 		jobs.UseFramework(rec)
 		return nil
 	})
+}
+
+// placeInTurn is the part of place that comes to each job in its turn.
+func (r *run) placeInTurn(ctx context.Context) (session *mesos.Session, d *deployment, plan chunkdist.Plan, err error) {
+	p, err := r.enter(ctx)
+	if err != nil {
+		return nil, nil, plan, err
+	}
+	defer func() { err = r.leave(ctx, p, err) }()
+	if r.rec.Framework == "" {
+		if err := r.nextFramework(ctx); err != nil {
+			return nil, nil, plan, err
+		}
+	}
+	return r.placeUnderLease(ctx)
 }
 
 // placeUnderLease is the part of place that only one worker per role does at a time.
@@ -149,7 +159,11 @@ func (r *run) noPlan(ctx context.Context, planErr error) error {
 	if f.Final {
 		return f
 	}
-	delay := pause(r.rec.Waits, time.Second, 10*time.Second)
+	return r.wait(ctx, f)
+}
+
+// wait tells what a job waits for, the first time, and hands it back to be tried again.
+func (r *run) wait(ctx context.Context, f *jobs.Failure) error {
 	first := r.rec.Short == nil
 	err := r.save(ctx, func(rec *contracts.JobRecord) error {
 		rec.Short = f.Outcome()
@@ -161,7 +175,7 @@ func (r *run) noPlan(ctx context.Context, planErr error) error {
 	if err != nil {
 		return err
 	}
-	return &notNow{delay: delay, failure: f}
+	return &notNow{delay: r.w.backOff(ctx, r.rec.Waits), failure: f}
 }
 
 // plan plans on the offers. A host on which an earlier attempt failed is used again only if

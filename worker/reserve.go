@@ -57,14 +57,14 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 	case there.Job == r.job:
 		return false, nil
 	case there.State == contracts.ClusterDestroying:
-		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second), failure: r.nameBusy("being destroyed")}
+		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy("being destroyed")}
 	case !contracts.SameSpec(there.Request, r.d.create):
 		return false, &jobs.Failure{
 			Reason: contracts.ReasonNameConflict, Final: true,
 			Message: fmt.Sprintf("The cluster %q exists with another specification (job %s). Choose another name, or destroy it first.", c.Cluster, there.Job),
 		}
 	case there.State == contracts.ClusterCreating:
-		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second), failure: r.nameBusy("being created by job " + there.Job)}
+		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy("being created by job " + there.Job)}
 	}
 	return true, r.save(ctx, func(rec *contracts.JobRecord) error {
 		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{

@@ -37,6 +37,8 @@ type Worker struct {
 
 	mu   sync.Mutex
 	runs map[string]*run // the jobs in work here, by ID
+
+	line line
 }
 
 // New makes a worker of a configuration, which it completes and checks.
