@@ -150,29 +150,28 @@ func (d *Deployment) Failures() []contracts.TaskFailure {
 	return d.failed
 }
 
-// Launch accepts what Order.Launches made: one ACCEPT for each agent; rest is declined and offers
-// are suppressed meanwhile, for nothing in them depends on the others. An error means that something was surely not launched; where only
+// Launch accepts what Order.Launches made: one ACCEPT for each agent, then rest is declined
+// and offers are suppressed. An error means that something was surely not launched; where only
 // an answer was lost, reconciliation finds out.
 func (d *Deployment) Launch(ctx context.Context, launches []Launch, rest []v1.OfferID) error {
-	calls := make([]func() error, 0, len(launches)+2)
-	for _, l := range launches {
-		calls = append(calls, func() error { return d.accept(ctx, l) })
-	}
-	calls = append(calls,
-		func() error { return d.session.Decline(ctx, declineFor, rest...) },
-		func() error { return d.session.Suppress(ctx) })
 	free := make(chan struct{}, maxParallelCalls)
-	errs := make([]error, len(calls))
+	errs := make([]error, len(launches))
 	var wg sync.WaitGroup
-	for i, call := range calls {
+	for i, l := range launches {
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
-			errs[i] = call()
+			errs[i] = d.accept(ctx, l)
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	if err := d.session.Decline(ctx, declineFor, rest...); err != nil {
+		return err
+	}
+	return d.session.Suppress(ctx)
 }
 
 // declineFor is how long offers that were not wanted stay away. Mesos' own default.
