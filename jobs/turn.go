@@ -48,26 +48,42 @@ func StandInLine(turn *contracts.TurnRecord, w Waiter) (Standing, time.Duration)
 	return Behind, left
 }
 
+// maxTurn bounds a turn, in units of patience.
+const maxTurn = 4
+
 // TakeTurn is the turn that a job gets which could not be placed just now, if it gets one.
 //
-// A job that has waited for patience is first for as long as it has waited, at most until its
-// deadline. What can never fit therefore blocks nobody for ever: after a turn, everybody is free
-// for as long as the turn was, and the one that had it must then let others go first for as long
-// again. What needs time to become free is waited for longer with each turn.
+// A job that has waited for patience is first for as long as it has waited, at most for maxTurn
+// times patience or until its deadline. Among those, the one whose message came first is first:
+// it takes a turn over from one that came later. What can never fit blocks nobody for ever:
+// after a turn, everybody is free for as long as the turn was, and the job that had it in vain
+// cannot have the next one too, as long as another one asks for it.
 func TakeTurn(turn *contracts.TurnRecord, w Waiter, patience time.Duration) (contracts.TurnRecord, bool) {
 	if patience <= 0 || w.Waited < patience || w.Left <= 0 {
 		return contracts.TurnRecord{}, false
 	}
-	if turn != nil {
-		rest := 2 * time.Duration(turn.For)
-		if turn.Job == w.Job {
-			rest += time.Duration(turn.For)
-		}
-		if age(turn, w.Now) < rest {
-			return contracts.TurnRecord{}, false
-		}
+	next := contracts.TurnRecord{
+		Job: w.Job, MsgSeq: w.MsgSeq, Since: w.Now, For: contracts.Duration(min(w.Waited, w.Left, maxTurn*patience)),
 	}
-	return contracts.TurnRecord{Job: w.Job, MsgSeq: w.MsgSeq, Since: w.Now, For: contracts.Duration(min(w.Waited, w.Left))}, true
+	if turn == nil || turn.For == 0 {
+		return next, true
+	}
+	length, old := time.Duration(turn.For), age(turn, w.Now)
+	switch {
+	case old < length: // it is on
+		next.Last = turn.Last
+		return next, w.MsgSeq < turn.MsgSeq && w.Job != turn.Last
+	case turn.Job == w.Job:
+		return next, old >= 3*length
+	}
+	next.Last = turn.Job
+	return next, old >= 2*length
+}
+
+// EndTurn is what is left of the turn of a job that was placed in it.
+func EndTurn(turn contracts.TurnRecord) contracts.TurnRecord {
+	turn.For, turn.Last = 0, ""
+	return turn
 }
 
 // age of a turn. One that begins in the future is as old as can be, unless the difference is

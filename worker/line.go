@@ -141,13 +141,13 @@ func (r *run) leave(ctx context.Context, p pass, err error) error {
 	var later *notNow
 	switch {
 	case err == nil && p.first:
-		r.s.endTurn(ctx, role, p.turn)
+		r.s.putTurn(ctx, role, p.turn, jobs.EndTurn(*p.turn.rec))
 	case !errors.As(err, &later):
 	case p.first:
 		later.delay = pause(0, time.Second, time.Second)
 	case r.w.cfg.Patience > 0:
 		next, ok := jobs.TakeTurn(p.turn.rec, r.waiter(), r.w.cfg.Patience)
-		if ok && r.s.takeTurn(ctx, role, p.turn, next) {
+		if ok && r.s.putTurn(ctx, role, p.turn, next) {
 			r.log.Info("first in line for resources", "role", role, "for", time.Duration(next.For))
 			later.delay = pause(0, time.Second, time.Second)
 		}
@@ -177,31 +177,19 @@ func (s *store) turn(ctx context.Context, role string) (t turn, err error) {
 	return turn{rec: &rec, rev: e.rev}, nil
 }
 
-// takeTurn writes a role's next turn; false when it was not written, most often because another
-// job was faster. The job then waits on like any other.
-func (s *store) takeTurn(ctx context.Context, role string, was turn, next contracts.TurnRecord) bool {
+// putTurn writes a role's turn over the one that was read; false when it was not written, most
+// often because another job was faster. Nothing rests on it: turns end by themselves.
+func (s *store) putTurn(ctx context.Context, role string, was turn, next contracts.TurnRecord) bool {
 	value, err := json.Marshal(next)
-	if err == nil {
-		if was.rec == nil {
-			opCtx, cancel := context.WithTimeout(ctx, opTimeout)
-			defer cancel()
-			_, err = s.leases.Create(opCtx, contracts.TurnKey(role), value)
-		} else {
-			_, err = update(ctx, s.leases, contracts.TurnKey(role), value, was.rev)
-		}
+	if err == nil && was.rec == nil {
+		opCtx, cancel := context.WithTimeout(ctx, opTimeout)
+		defer cancel()
+		_, err = s.leases.Create(opCtx, contracts.TurnKey(role), value)
+	} else if err == nil {
+		_, err = update(ctx, s.leases, contracts.TurnKey(role), value, was.rev)
 	}
 	if err != nil && !conflict(err) {
-		s.log.Warn("turn in a role's line not taken", "role", role, "error", err)
+		s.log.Warn("turn in a role's line not written", "role", role, "error", err)
 	}
 	return err == nil
-}
-
-// endTurn gives a turn away; one that cannot be given away ends by itself.
-func (s *store) endTurn(ctx context.Context, role string, was turn) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	err := s.leases.Delete(ctx, contracts.TurnKey(role), jetstream.LastRevision(was.rev))
-	if err != nil && !conflict(err) {
-		s.log.Warn("turn in a role's line not given away; it ends by itself", "role", role, "error", err)
-	}
 }
