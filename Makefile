@@ -42,13 +42,17 @@ integration: deps build ## end-to-end and fault tests only; CLUSTERSMITH_TEST_ME
 race: deps ## the unit tests under the race detector
 	$(GO) test -race -short -timeout 900s $(UNIT)
 
+# The full table goes into docs; a part of it (SIZES=6,30 ROUNDS=1 ONLY=floor,clustersmith) into work.
+BENCH_OUT ?= $(if $(SIZES)$(ROUNDS)$(ONLY),work/bench,docs)
 .PHONY: bench
-bench: deps build ## the benchmarks of every package
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: deps build ## creates beside the bare servers, redis-cli and naive files; SIZES=6,30 ROUNDS=1 for a short one
+	@mkdir -p work
+	$(GO) build -o work/ ./integration/bench
+	@exec work/bench -bin $(BIN) -out $(BENCH_OUT) $(if $(SIZES),-sizes $(SIZES)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(ONLY),-columns $(ONLY))
 
-.PHONY: bench-create
-bench-create: deps ## a create beside the bare servers, in turns: the ratio is what counts
-	$(GO) test ./integration -run '^$$' -bench BenchmarkCreate -benchtime 5x | grep -v level=
+.PHONY: bench-micro
+bench-micro: deps ## the Go benchmarks of every package
+	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for TIME (70s) each

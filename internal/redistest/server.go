@@ -28,7 +28,7 @@ func Installed(t testing.TB) Server {
 	if err != nil {
 		t.Fatalf("the tests run real servers: install redis-server (on Debian: apt-get install redis-server): %v", err)
 	}
-	s, err := identify(path)
+	s, err := Identify(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func Servers(t testing.TB) []Server {
 		if path == "" {
 			continue
 		}
-		s, err := identify(path)
+		s, err := Identify(path)
 		if err != nil {
 			t.Fatalf("%s: %v", EnvServers, err)
 		}
@@ -52,7 +52,8 @@ func Servers(t testing.TB) []Server {
 	return list
 }
 
-func identify(path string) (Server, error) {
+// Identify asks a server program for its dialect.
+func Identify(path string) (Server, error) {
 	out, err := exec.Command(path, "--version").Output()
 	if err != nil {
 		return Server{}, fmt.Errorf("%s --version: %w", path, err)
