@@ -46,9 +46,9 @@ race: deps ## the unit tests under the race detector
 BENCH_OUT ?= $(if $(SIZES)$(ROUNDS)$(ONLY),work/bench,docs)
 .PHONY: bench
 bench: deps build ## creates beside the bare servers, redis-cli and naive files; SIZES=6,30 ROUNDS=1 for a short one
-	@mkdir -p work
-	$(GO) build -o work/ ./integration/bench
-	@exec work/bench -bin $(BIN) -out $(BENCH_OUT) $(if $(SIZES),-sizes $(SIZES)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(ONLY),-columns $(ONLY))
+	@mkdir -p work/bin
+	$(GO) build -o work/bin/ ./integration/bench
+	@exec work/bin/bench -bin $(BIN) -out $(BENCH_OUT) $(if $(SIZES),-sizes $(SIZES)) $(if $(ROUNDS),-rounds $(ROUNDS)) $(if $(ONLY),-columns $(ONLY))
 
 .PHONY: bench-micro
 bench-micro: deps ## the Go benchmarks of every package
