@@ -36,6 +36,14 @@ var masterFaults = []fault{
 		},
 	},
 	{
+		name: "the connections to the master are lost without a word", phases: append([]contracts.Phase{contracts.PhaseDestroying}, inFlight...),
+		prepare: func(w *world) {
+			w.between = newRelay(w.t, strings.TrimPrefix(w.masters, "http://"))
+			w.masters = "http://" + w.between.address()
+		},
+		hit: func(w *world) { w.between.lose() },
+	},
+	{
 		name: "heartbeats stop", phases: []contracts.Phase{contracts.PhaseLaunching},
 		hit: func(w *world) {
 			must(w.t, w.mesos.StopHeartbeats(w.t.Context(), true))
@@ -132,13 +140,14 @@ func (w *world) listen(ip string, port int) {
 
 // agentFaults are about hosts and what runs there.
 var agentFaults = []fault{
+	{ // its executor may not have registered yet, and is then ended with it
+		name: "an agent is restarted before all nodes are up", phases: []contracts.Phase{contracts.PhaseLaunching},
+		hit: func(w *world) { w.restartAgent() },
+	},
 	{
-		name: "an agent is restarted", phases: inFlight,
-		hit: func(w *world) {
-			ip := w.busy().IP
-			must(w.t, w.mesos.CrashAgent(ip))
-			must(w.t, w.mesos.RestartAgent(w.t.Context(), ip))
-		},
+		name: "an agent is restarted", phases: []contracts.Phase{contracts.PhaseStarting, contracts.PhaseForming}, attempts: 1,
+		local: func(cfg *local.Config) { cfg.AgentPingTimeout, cfg.AgentMaxPings = 5*time.Second, 5 }, // it is back before it is missed
+		hit:   func(w *world) { w.restartAgent() },
 	},
 	{
 		name: "a host is lost", phases: inFlight,
@@ -181,6 +190,13 @@ var agentFaults = []fault{
 			w.t.Error("there was no redis-server to kill")
 		},
 	},
+}
+
+func (w *world) restartAgent() {
+	w.t.Helper()
+	ip := w.busy().IP
+	must(w.t, w.mesos.CrashAgent(ip))
+	must(w.t, w.mesos.RestartAgent(w.t.Context(), ip))
 }
 
 // busy waits for an agent on which an executor runs.

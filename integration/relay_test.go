@@ -7,7 +7,8 @@ import (
 )
 
 // relay passes TCP connections on to a server. Held, it accepts and reads nothing and sends
-// nothing, while every connection stays open: a network that swallows everything.
+// nothing, while every connection stays open: a network that swallows everything. A connection
+// that was lost stays like that for good.
 type relay struct {
 	net.Listener
 	target string
@@ -16,6 +17,8 @@ type relay struct {
 	mu    sync.Mutex
 	open  sync.Cond // on mu: held may have changed
 	held  bool
+	lost  int // the first connections, this many, are lost
+	begun int // connections so far
 	ended bool
 	conns []net.Conn
 }
@@ -42,6 +45,13 @@ func (r *relay) hold(on bool) {
 	r.open.Broadcast()
 }
 
+// lose loses all connections that there are, without a word to either end.
+func (r *relay) lose() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost = r.begun
+}
+
 func (r *relay) end() {
 	r.mu.Lock()
 	r.ended = true
@@ -54,11 +64,19 @@ func (r *relay) end() {
 	r.work.Wait()
 }
 
-// pass waits while the relay is held; false at its end.
-func (r *relay) pass() bool {
+// number gives a new connection its number, from 1.
+func (r *relay) number() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for r.held && !r.ended {
+	r.begun++
+	return r.begun
+}
+
+// pass waits while connection n is held up; false at the relay's end.
+func (r *relay) pass(n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for (r.held || n <= r.lost) && !r.ended {
 		r.open.Wait()
 	}
 	return !r.ended
@@ -81,8 +99,9 @@ func (r *relay) accept() {
 		if err != nil || !r.keep(in) {
 			return
 		}
+		n := r.number()
 		r.work.Go(func() {
-			if !r.pass() {
+			if !r.pass(n) {
 				return
 			}
 			out, err := net.Dial("tcp", r.target)
@@ -91,21 +110,21 @@ func (r *relay) accept() {
 				return
 			}
 			if r.keep(out) {
-				r.work.Go(func() { r.copy(in, out) })
-				r.copy(out, in)
+				r.work.Go(func() { r.copy(n, in, out) })
+				r.copy(n, out, in)
 			}
 		})
 	}
 }
 
 // copy passes on what comes from one side, until either side ends.
-func (r *relay) copy(to, from net.Conn) {
+func (r *relay) copy(conn int, to, from net.Conn) {
 	defer to.Close()   //nolint:errcheck // so that the other direction ends too
 	defer from.Close() //nolint:errcheck
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		if !r.pass() {
+		if !r.pass(conn) {
 			return
 		}
 		if _, werr := to.Write(buffer[:n]); err != nil || werr != nil {
