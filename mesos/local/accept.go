@@ -12,7 +12,7 @@ import (
 
 // accept launches tasks on offers; what they leave goes back, with the call's filters.
 func (m *master) accept(f *framework, call *scheduler.Call_Accept) {
-	m.disturb(call)
+	m.disturb(f, call)
 	offers, problem := m.take(f, call.OfferIDs)
 	if problem != "" {
 		for _, t := range tasksOf(call.Operations) {
@@ -44,6 +44,8 @@ func (m *master) accept(f *framework, call *scheduler.Call_Accept) {
 	}
 	a.free = a.free.plus(rest.allocatedTo(""))
 	m.refuse(f, offers[0], rest, call.Filters)
+	m.holdBack(a)
+	m.loseFor(f, a, call)
 }
 
 // take uses up the offers of an ACCEPT. Where one of them is not good, all of them go back

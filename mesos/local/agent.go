@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 type agent struct {
 	cfg    Config
 	spec   AgentConfig
+	place  string // in the configuration
 	log    *slog.Logger
 	loop   *loop
 	srv    *server
@@ -92,10 +94,11 @@ type agentTask struct {
 	delivered bool
 }
 
-func newAgent(ctx context.Context, cfg Config, spec AgentConfig, leader func() *master) *agent {
+func newAgent(ctx context.Context, cfg Config, place int, leader func() *master) *agent {
+	spec := cfg.Agents[place]
 	log := cfg.Logger.With("component", "agent", "ip", spec.IP)
 	a := &agent{
-		cfg: cfg, spec: spec, log: log, loop: newLoop(), leader: leader, ctx: ctx,
+		cfg: cfg, spec: spec, place: strconv.Itoa(place), log: log, loop: newLoop(), leader: leader, ctx: ctx,
 		srv:        &server{ip: spec.IP, port: spec.Port, log: log},
 		frameworks: map[string]*agentFramework{}, tasks: map[taskKey]*agentTask{}, updates: map[taskKey]*updateStream{},
 		ready: make(chan struct{}),

@@ -49,7 +49,7 @@ func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo, fresh bool)
 	case started:
 		e.queue = append(e.queue, t.TaskID.Value)
 		a.launch(e)
-	case e.state == executorTerminating:
+	case e.state == executorTerminating, a.cfg.chaos.loses(info.Name, lossGone):
 		a.fail(task, ifAware(aware, mesos.TASK_GONE), ending{mesos.REASON_EXECUTOR_TERMINATED, "Executor terminating"})
 	default:
 		e.queue = append(e.queue, t.TaskID.Value)
@@ -61,10 +61,11 @@ func (a *agent) runTask(info *mesos.FrameworkInfo, t mesos.TaskInfo, fresh bool)
 func (a *agent) launch(e *agentExecutor) {
 	run := a.newRun(e)
 	e.sandbox = run.dir
+	name := "launch " + a.place + " " + e.info.ExecutorID.Value
 	a.seen.put(e, 0)
 	a.work.Go(func() {
 		defer run.close()
-		a.cfg.Chaos.pause(a.ctx)
+		a.cfg.chaos.pause(a.ctx, name)
 		err := run.prepare(a.ctx)
 		started := make(chan *process, 1)
 		a.loop.post(func() { started <- a.start(e, run, err) })

@@ -48,8 +48,9 @@ type Config struct {
 	// MasterStart is how long a restarted master answers 404, and then again 503, before it
 	// serves. Default 100 ms each.
 	MasterStart time.Duration
-	// Chaos, where not nil, delays and batches what the master says as a busy one would.
+	// Chaos, where not nil, lets master and agents behave as busy ones do.
 	Chaos *Chaos
+	chaos *chaos
 
 	// Logger is optional; nil discards.
 	Logger *slog.Logger
@@ -91,6 +92,7 @@ func (c Config) withDefaults() Config {
 	c.AgentPingTimeout = cmp.Or(c.AgentPingTimeout, 15*time.Second)
 	c.AgentMaxPings = cmp.Or(c.AgentMaxPings, 5)
 	c.AgentReregisterDelay = cmp.Or(c.AgentReregisterDelay, 500*time.Millisecond)
+	c.chaos = newChaos(c.Chaos)
 	c.MasterStart = cmp.Or(c.MasterStart, 100*time.Millisecond)
 	for _, a := range c.Agents {
 		if c.Region == "" && a.Region != "" {

@@ -64,7 +64,7 @@ func (m *Mesos) StartMaster(ctx context.Context) error {
 			return
 		}
 		m.starting = nil
-		m.findable = time.Now().Add(m.cfg.AgentReregisterDelay)
+		m.findable = time.Now().Add(m.cfg.AgentReregisterDelay + m.cfg.chaos.late(m.cfg.AllocationInterval))
 		m.master = newMaster(m.cfg, m.srv, domain(m.cfg.Region, m.cfg.Zone))
 		m.srv.handle(m.master)
 	})

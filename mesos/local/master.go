@@ -42,6 +42,7 @@ type framework struct {
 	id         string
 	info       *mesos.FrameworkInfo
 	stream     *stream // nil while disconnected
+	known      bool    // it is not new: it had a stream, or an agent knows it
 	suppressed map[string]bool
 	filters    []filter
 	tasks      map[string]*task // not yet removed, by task ID
@@ -96,6 +97,7 @@ type masterAgent struct {
 	// pendingKills wait for an agent that is away.
 	pendingKills []pendingKill
 	since        time.Time
+	late         time.Time // until when it is not offered (Chaos)
 }
 
 type executorKey struct{ framework, executor string }
@@ -125,7 +127,10 @@ func newMaster(cfg Config, srv *server, domain *mesos.DomainInfo) *master {
 			},
 		},
 	}
-	m.outbox = newOutbox(m.loop, cfg.Chaos)
+	m.outbox = newOutbox(m.loop, cfg.chaos)
+	if cfg.chaos != nil {
+		m.rand = cfg.chaos.generator("allocator")
+	}
 	m.loop.post(func() { m.tick(); m.pingAgents() })
 	return m
 }

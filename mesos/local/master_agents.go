@@ -104,7 +104,7 @@ func (m *master) recoverTask(a *masterAgent, r registeredTask, unreachable bool)
 	if f == nil { // its scheduler is not back yet
 		f = &framework{
 			id: r.framework.ID.Value, info: r.framework, tasks: map[string]*task{}, unreached: map[string]*task{},
-			suppressed: map[string]bool{}, registered: time.Now(),
+			suppressed: map[string]bool{}, registered: time.Now(), known: true,
 		}
 		m.frameworks[f.id] = f
 		m.expireLater(f)

@@ -67,6 +67,7 @@ func (m *master) decline(f *framework, call *scheduler.Call_Decline) {
 		if o := m.offers[id.Value]; o != nil && o.framework == f.id {
 			m.withdraw(o)
 			m.refuse(f, o, o.resources, call.Filters)
+			m.holdBack(m.agents[o.agent])
 		}
 	}
 }
@@ -81,6 +82,7 @@ func (m *master) revive(f *framework, roles []string) {
 		delete(f.suppressed, role)
 	}
 	f.filters = slices.DeleteFunc(f.filters, func(x filter) bool { return slices.Contains(roles, x.role) })
+	m.holdSomeBack()
 	m.allocate(nil)
 }
 

@@ -45,7 +45,8 @@ func (m *master) subscribe(call *scheduler.Call, media string) *stream {
 		f.suppressed[role] = true
 	}
 	f.filters = nil
-	f.stream = s
+	s.name, s.takesOver = info.Name, f.known
+	f.known, f.stream = true, s
 	if f.expiry != nil {
 		f.expiry.Stop()
 		f.expiry = nil
@@ -55,6 +56,7 @@ func (m *master) subscribe(call *scheduler.Call, media string) *stream {
 		a.link.toAgent(func(ag *agent) { ag.frameworkUpdated(info) })
 	}
 	m.log.Info("framework subscribed", "framework", id, "name", info.Name)
+	m.holdSomeBack()
 	m.allocate(nil)
 	return s
 }

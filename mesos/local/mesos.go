@@ -64,8 +64,8 @@ func (m *Mesos) start(ctx, background context.Context) error {
 		return err
 	}
 	m.serveMaster()
-	for _, spec := range m.cfg.Agents {
-		a := newAgent(background, m.cfg, spec, m.found)
+	for i, spec := range m.cfg.Agents {
+		a := newAgent(background, m.cfg, i, m.found)
 		m.agents = append(m.agents, a)
 		if err := a.listen(ctx); err != nil {
 			return err

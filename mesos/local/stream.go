@@ -15,6 +15,9 @@ type stream struct {
 	media string
 	log   *slog.Logger
 	gate  *gate
+	// Of a framework's stream: the framework's name, and whether it may have had another before.
+	name      string
+	takesOver bool
 
 	mu    sync.Mutex
 	queue [][]byte
