@@ -134,7 +134,7 @@ func TestDrainHandsOver(t *testing.T) {
 	if !strings.HasSuffix(h.end().Source, "/second") {
 		t.Errorf("%s finished the job", h.end().Source)
 	}
-	if h.end().Data.Attempt != 1 {
+	if h.end().Data.Attempt != 1 && !underChaos() {
 		t.Errorf("the handed-over job took %d attempts", h.end().Data.Attempt)
 	}
 }

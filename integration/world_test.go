@@ -82,6 +82,7 @@ func (w *world) startMesos(agents []local.AgentConfig, change ...func(*local.Con
 	for _, f := range change {
 		f(&cfg)
 	}
+	cfg.Chaos = chaos(w.t)
 	m, err := local.Start(w.t.Context(), cfg)
 	must(w.t, err)
 	w.mesos, w.masters = m, m.URL()

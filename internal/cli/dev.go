@@ -17,6 +17,7 @@ type devCmd struct {
 	Agents         int    `default:"4" placeholder:"N" help:"Number of agents, on 127.0.0.2 and up."`
 	AgentResources string `default:"cpus:8;mem:8192;ports:[31000-31999]" placeholder:"RESOURCES" help:"What each agent offers."`
 	Workers        int    `default:"1" placeholder:"N" help:"Number of workers; 0 runs the servers only."`
+	Chaos          uint64 `default:"0" placeholder:"SEED" help:"Let Mesos delay, batch, reorder and repeat what it says, and lose things now and then; one seed, one behaviour."`
 	Data           string `type:"path" placeholder:"DIR" help:"Where data is kept; without it, in a temporary folder that is removed at the end."`
 }
 
@@ -31,7 +32,7 @@ func (cmd *devCmd) Run(e *env) error {
 	}
 	err = dev.Run(e.ctx, dev.Config{
 		NATS: cmd.NATS, Mesos: cmd.Mesos, Agents: cmd.Agents, AgentResources: cmd.AgentResources,
-		Workers: cmd.Workers, Data: cmd.Data, Executor: os.Getenv(worker.EnvPrefix + "EXECUTOR"), Worker: cfg, Log: log,
+		Workers: cmd.Workers, Chaos: cmd.Chaos, Data: cmd.Data, Executor: os.Getenv(worker.EnvPrefix + "EXECUTOR"), Worker: cfg, Log: log,
 		Ready: func(at dev.Addresses) error { return e.ready(at) },
 		Stopping: func() {
 			fmt.Fprintln(e.stderr, "Ending everything that was started. Ctrl-C again ends it at once.")

@@ -22,12 +22,13 @@ import (
 	"github.com/clustersmith/clustersmith/worker"
 )
 
-// Config says what to run. All fields are required, except Data, Executor and Stopping.
+// Config says what to run. All fields are required, except Chaos, Data, Executor and Stopping.
 type Config struct {
 	NATS, Mesos    string // host:port to listen on; port 0 takes a free one
 	Agents         int
 	AgentResources string
 	Workers        int
+	Chaos          uint64 // seed of the local Mesos' chaos; 0: none
 	Data           string // empty: a temporary folder
 	// Executor is the executor's path; empty: the one beside this program.
 	Executor string
@@ -116,7 +117,11 @@ func start(ctx context.Context, cfg Config, dir string, up *stack, failed chan e
 	if err != nil {
 		return at, err
 	}
-	mesos, err := local.Start(ctx, local.Config{Listen: cfg.Mesos, Agents: agents, Dir: filepath.Join(dir, "mesos"), Logger: cfg.Log.With("part", "mesos")})
+	mesosConfig := local.Config{Listen: cfg.Mesos, Agents: agents, Dir: filepath.Join(dir, "mesos"), Logger: cfg.Log.With("part", "mesos")}
+	if cfg.Chaos != 0 {
+		mesosConfig.Chaos = local.NewChaos(cfg.Chaos)
+	}
+	mesos, err := local.Start(ctx, mesosConfig)
 	if err != nil {
 		return at, fmt.Errorf("dev: Mesos: %w; is another one running? --mesos HOST:0 takes a free port", err)
 	}
