@@ -58,6 +58,10 @@ bench-micro: deps ## the Go benchmarks of every package
 fuzz: ## every fuzz target for TIME (70s) each
 	@scripts/fuzz
 
+.PHONY: chaos
+chaos: deps ## end-to-end tests on a Mesos that delays, reorders and loses: TIMES=5 runs, seeds from FIRST=1
+	@TIMES=$(TIMES) FIRST=$(FIRST) scripts/chaos
+
 .PHONY: bench-control
 bench-control: ## the control plane with stub nodes: large clusters and many small ones; into docs/benchmarks-control.md
 	$(GO) run ./integration/control -json docs/benchmarks-control.json -markdown docs/benchmarks-control.md
