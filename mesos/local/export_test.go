@@ -46,3 +46,25 @@ func (m *Mesos) CheckBooks(ctx context.Context) error {
 	}
 	return problem
 }
+
+// FrameworkOf is a framework's name that meets a loss under a seed: dropped, gone, unreachable
+// or none.
+func FrameworkOf(seed uint64, loses string) string {
+	c := newChaos(NewChaos(seed))
+	kinds := []string{lossNone: "none", lossDropped: "dropped", lossGone: "gone", lossUnreachable: "unreachable"}
+	for i := 0; ; i++ {
+		if name := fmt.Sprintf("framework-%d", i); kinds[c.fate(name)] == loses {
+			return name
+		}
+	}
+}
+
+// Draws are the first numbers of some generators of a seed, each asked for in its turn.
+func Draws(seed uint64, names ...string) map[string][]uint64 {
+	c := newChaos(NewChaos(seed))
+	out := map[string][]uint64{}
+	for _, name := range names {
+		out[name] = append(out[name], c.generator(name).Uint64())
+	}
+	return out
+}
