@@ -26,7 +26,7 @@ func (w *world) at(job string, phase contracts.Phase) (owner string) {
 	return seen.end().Source[strings.LastIndex(seen.end().Source, "/")+1:]
 }
 
-// allWell checks that the cluster is there and as planned, destroys it, and checks that
+// allWell checks that the cluster is there, as planned and there to stay, destroys it, and checks that
 // nothing of it is left.
 func (w *world) allWell(h history) {
 	w.t.Helper()
@@ -34,6 +34,7 @@ func (w *world) allWell(h history) {
 	checkedByRedis(w.t, plan)
 	w.settled()
 	w.silentSince(h)
+	w.kept(plan.Cluster)
 	gone := w.destroy(plan.Cluster)
 	if kind := gone.kind(gone.end()); kind != contracts.EventDestroyed {
 		w.t.Errorf("%s instead of destroyed: %s", kind, gone.end().Data.Message)

@@ -82,8 +82,14 @@ func processesIn(dir string) []string {
 	return found
 }
 
-// frameworks lists the active frameworks that Mesos shows, by name.
-func (w *world) frameworks() []string {
+// framework is one as Mesos shows it.
+type framework struct {
+	Name            string  `json:"name"`
+	FailoverTimeout float64 `json:"failover_timeout"` // seconds
+}
+
+// inMesos lists the frameworks that Mesos shows.
+func (w *world) inMesos() []framework {
 	w.t.Helper()
 	resp, err := http.Get(w.masters + "/state")
 	must(w.t, err)
@@ -91,14 +97,35 @@ func (w *world) frameworks() []string {
 	body, err := io.ReadAll(resp.Body)
 	must(w.t, err)
 	var state struct {
-		Frameworks []struct {
-			Name string `json:"name"`
-		} `json:"frameworks"`
+		Frameworks []framework `json:"frameworks"`
 	}
 	must(w.t, json.Unmarshal(body, &state))
-	var names []string
-	for _, f := range state.Frameworks {
+	return state.Frameworks
+}
+
+// frameworks lists the frameworks that Mesos shows, by name.
+func (w *world) frameworks() (names []string) {
+	w.t.Helper()
+	for _, f := range w.inMesos() {
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// kept checks that a cluster has one framework, which Mesos keeps for years without a worker.
+func (w *world) kept(cluster string) {
+	w.t.Helper()
+	found := 0
+	for _, f := range w.inMesos() {
+		if f.Name != "clustersmith/"+cluster {
+			continue
+		}
+		found++
+		if kept := time.Duration(f.FailoverTimeout) * time.Second; kept < 365*24*time.Hour {
+			w.t.Errorf("Mesos keeps the framework of the verified cluster %s for only %v without a worker", cluster, kept)
+		}
+	}
+	if found != 1 {
+		w.t.Errorf("the verified cluster %s has %d frameworks in Mesos", cluster, found)
+	}
 }
