@@ -39,8 +39,8 @@ func (u Unusable) String() string {
 // HostsOf is what a planner sees of offers: one Host per IP address, sorted by address, with
 // its agents sorted by ID. Several offers of one agent are one. Only what the role may use
 // counts: neither resources reserved to other roles nor revocable, shared or disk ones. Agents
-// that cannot be used, for which maintenance is planned included, are listed with the reason. The error is about the query. Offers are not
-// changed, and their order does not matter.
+// that cannot be used, those for which maintenance is planned included, are listed with the
+// reason. The error is about the query. Offers are not changed, and their order does not matter.
 func HostsOf(offers []v1.Offer, q Query) ([]chunkdist.Host, []Unusable, error) {
 	q.Role = cmp.Or(q.Role, "*")
 	domainOf, err := domainFunc(q.FaultDomain)

@@ -103,6 +103,8 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 // within the offer wait.
 func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, chunkdist.Plan, error) {
 	offers := &offerSet{}
+	maintenance := newInverse(ctx)
+	defer maintenance.close()
 	giveUp := time.NewTimer(min(r.w.cfg.OfferWait, r.left()-lastWords))
 	defer giveUp.Stop()
 	settled := time.NewTimer(time.Hour)
@@ -120,6 +122,7 @@ func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, ch
 			if !ok {
 				return nil, plan, session.Err()
 			}
+			maintenance.apply(r, session, ev)
 			before := len(offers.list)
 			changed := offers.apply(ev)
 			if lost := before - len(offers.list); lost > 0 {
@@ -203,7 +206,7 @@ func (r *run) plan(offers *offerSet) (chunkdist.Plan, error) {
 		plan, err = chunkdist.Place(spec, hosts)
 	}
 	if err != nil {
-		return plan, jobs.PlanFailure(err)
+		return plan, withUnusable(jobs.PlanFailure(err), unusable)
 	}
 	return plan, nil
 }

@@ -24,6 +24,18 @@ const defaultRefuse = 5.0
 
 // refuse remembers that f does not want some resources of an agent.
 func (m *master) refuse(f *framework, o *offer, rest pool, filters *mesos.Filters) {
+	wait := refuseFor(filters)
+	if wait == 0 || len(rest) == 0 {
+		return
+	}
+	f.filters = append(f.filters, filter{
+		role: o.role, agent: o.agent, refused: rest.allocatedTo(""),
+		until: time.Now().Add(wait),
+	})
+}
+
+// refuseFor is how long filters ask for, at most a year.
+func refuseFor(filters *mesos.Filters) time.Duration {
 	seconds := defaultRefuse
 	if filters != nil && filters.RefuseSeconds != nil {
 		seconds = *filters.RefuseSeconds
@@ -31,14 +43,7 @@ func (m *master) refuse(f *framework, o *offer, rest pool, filters *mesos.Filter
 	if !(seconds >= 0) { // negative or NaN
 		seconds = defaultRefuse
 	}
-	if seconds == 0 || len(rest) == 0 {
-		return
-	}
-	seconds = math.Min(seconds, 365*24*3600)
-	f.filters = append(f.filters, filter{
-		role: o.role, agent: o.agent, refused: rest.allocatedTo(""),
-		until: time.Now().Add(time.Duration(seconds * float64(time.Second))),
-	})
+	return time.Duration(math.Min(seconds, 365*24*3600) * float64(time.Second))
 }
 
 func (f *framework) filtered(role, agent string, p pool) bool {
@@ -80,7 +85,7 @@ func (m *master) allocate(only []string) {
 	share := m.shares(whole)
 	for _, id := range agents {
 		a := m.agents[id]
-		if !a.connected || now.Before(a.late) || (len(only) > 0 && !slices.Contains(only, id)) {
+		if !a.connected || a.deactivated || now.Before(a.late) || (len(only) > 0 && !slices.Contains(only, id)) {
 			continue
 		}
 		slices.SortFunc(claimants, func(x, y claimant) int {
@@ -104,6 +109,9 @@ func (m *master) allocate(only []string) {
 	}
 	for f, offers := range events {
 		m.send(f, &scheduler.Event{Type: scheduler.Event_OFFERS, Offers: offers})
+	}
+	for _, id := range agents {
+		m.askBack(m.agents[id])
 	}
 }
 
@@ -136,7 +144,7 @@ func (m *master) offerProto(f *framework, o *offer) mesos.Offer {
 		Hostname: a.info.Hostname,
 		URL: &mesos.URL{Scheme: "http", Path: &path, Address: mesos.Address{
 			Hostname: &a.info.Hostname, IP: &a.info.Hostname, Port: a.info.GetPort()}},
-		Domain: a.info.Domain, Attributes: a.info.Attributes,
+		Domain: a.info.Domain, Attributes: a.info.Attributes, Unavailability: a.unavailable,
 	}
 	if f.capable(mesos.FrameworkInfo_Capability_MULTI_ROLE) {
 		out.AllocationInfo = &mesos.Resource_AllocationInfo{Role: &o.role}

@@ -38,8 +38,9 @@
 //	and images are refused                       TASK_ERROR and a sentence
 //	RESERVE, CREATE … in ACCEPT are ignored      dynamic reservations and volumes are not modelled;
 //	                                             static reservations are (AgentConfig.Reserved)
-//	no quotas, weights, revocable resources,     not modelled; REQUEST, ACCEPT_INVERSE_OFFERS and
-//	maintenance or inverse offers                DECLINE_INVERSE_OFFERS are accepted and ignored
+//	no quotas, weights or revocable resources    not modelled; REQUEST is accepted and ignored
+//	maintenance, draining and deactivation are   the operator API is not there (Mesos.Maintain, Drain,
+//	methods; they end with the master's run      Deactivate); a machine is one agent
 //	ACKNOWLEDGE_OPERATION_STATUS,                there are no such operations: 501
 //	RECONCILE_OPERATIONS, UPDATE_FRAMEWORK
 //	no authentication, TLS or rate limits        one process on loopback

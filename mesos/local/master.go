@@ -29,6 +29,7 @@ type master struct {
 	recent     []string              // the last of them, in full
 	agents     map[string]*masterAgent
 	offers     map[string]*offer
+	inverse    []inverseOffer
 	unreached  map[string]time.Time // agent ID → when it became unreachable
 	nextID     struct{ framework, agent, offer int }
 	quiet      bool // heartbeats are switched off
@@ -98,6 +99,9 @@ type masterAgent struct {
 	pendingKills []pendingKill
 	since        time.Time
 	late         time.Time // until when it is not offered (Chaos)
+	deactivated  bool
+	unavailable  *mesos.Unavailability    // scheduled maintenance; nil: none
+	answers      map[string]InverseAnswer // to inverse offers, by framework
 }
 
 type executorKey struct{ framework, executor string }

@@ -68,7 +68,7 @@ func (m *master) newAgent(r registration) *masterAgent {
 	info.ID = &mesos.AgentID{Value: r.id}
 	a := &masterAgent{
 		id: r.id, info: &info, cfg: r.cfg, port: r.port, total: r.cfg.total(), free: r.cfg.total(),
-		executors: map[executorKey]*masterExecutor{}, since: time.Now(),
+		executors: map[executorKey]*masterExecutor{}, since: time.Now(), answers: map[string]InverseAnswer{},
 	}
 	m.agents[r.id] = a
 	return a
@@ -186,6 +186,7 @@ func (m *master) agentLost(l *link) {
 	}
 	a.connected = false
 	m.rescindAll(a)
+	m.rescindInverse(a)
 	for _, t := range m.tasksOn(a.id) {
 		f := m.frameworks[t.framework]
 		if f.info.GetCheckpoint() || terminal(t.state) {
@@ -285,6 +286,7 @@ func (m *master) dropAgent(a *masterAgent, lost func(*framework, *task)) {
 		lost(f, t)
 	}
 	m.rescindAll(a)
+	m.rescindInverse(a)
 	delete(m.agents, a.id)
 	for _, id := range slices.Sorted(maps.Keys(m.frameworks)) {
 		m.send(m.frameworks[id], &scheduler.Event{Type: scheduler.Event_FAILURE, Failure: &scheduler.Event_Failure{

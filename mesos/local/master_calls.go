@@ -47,8 +47,11 @@ func (m *master) handle(call *scheduler.Call, header http.Header) *httpError {
 	case scheduler.Call_MESSAGE:
 		msg := call.Message
 		m.toAgent(msg.AgentID, func(a *agent) { a.schedulerMessage(f.id, msg.ExecutorID.Value, msg.Data) })
-	case scheduler.Call_ACCEPT_INVERSE_OFFERS, scheduler.Call_DECLINE_INVERSE_OFFERS, scheduler.Call_REQUEST:
-		// There are no inverse offers to answer, and Mesos' own allocator ignores REQUEST.
+	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+		m.answerInverse(f, call.AcceptInverseOffers.InverseOfferIDs, call.AcceptInverseOffers.Filters, InverseAccepted)
+	case scheduler.Call_DECLINE_INVERSE_OFFERS:
+		m.answerInverse(f, call.DeclineInverseOffers.InverseOfferIDs, call.DeclineInverseOffers.Filters, InverseDeclined)
+	case scheduler.Call_REQUEST: // Mesos' own allocator ignores it too
 	default:
 		return httpErrorf(http.StatusNotImplemented, "%s is not supported by this local Mesos", call.Type)
 	}

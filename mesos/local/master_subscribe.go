@@ -126,6 +126,7 @@ func (m *master) disconnected(f *framework) {
 	for _, o := range m.offersOf(f.id) {
 		m.withdraw(o)
 	}
+	m.inverse = slices.DeleteFunc(m.inverse, func(o inverseOffer) bool { return o.framework == f.id })
 }
 
 // expireLater removes f unless it is back within its failover timeout.
