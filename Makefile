@@ -62,6 +62,12 @@ fuzz: ## every fuzz target for TIME (70s) each
 chaos: deps ## end-to-end tests on a Mesos that delays, reorders and loses: TIMES=5 runs, seeds from FIRST=1
 	@TIMES=$(TIMES) FIRST=$(FIRST) scripts/chaos
 
+.PHONY: soak
+soak: deps build ## random faults against a stream of jobs, judged at the end: MINUTES=3 SEED=1
+	@mkdir -p work/bin
+	$(GO) build -o work/bin/ ./integration/soak
+	@exec work/bin/soak -bin $(BIN) $(if $(MINUTES),-minutes $(MINUTES)) $(if $(SEED),-seed $(SEED))
+
 .PHONY: bench-control
 bench-control: ## the control plane with stub nodes: large clusters and many small ones; into docs/benchmarks-control.md
 	$(GO) run ./integration/control -json docs/benchmarks-control.json -markdown docs/benchmarks-control.md
