@@ -12,6 +12,7 @@ import (
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/mesos/bundle"
 )
 
@@ -183,6 +184,9 @@ func (d *Deployment) accept(ctx context.Context, l Launch) error {
 		return err
 	}
 	err := d.session.Accept(ctx, l.Offers, l.Operations(), declineFor)
+	if err == nil {
+		failpoint.Hit(failpoint.AcceptedOne)
+	}
 	if err == nil || !ambiguous(err) {
 		return err
 	}

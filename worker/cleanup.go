@@ -9,6 +9,7 @@ import (
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/jobs"
 )
 
@@ -30,6 +31,7 @@ func (r *run) cleanUp(ctx context.Context) error {
 		if err := r.teardown(ctx, r.rec.Framework); err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.TornDown)
 	}
 	if r.rec.PlanKey != "" {
 		plan, err := r.s.plan(ctx, r.rec.PlanKey)
@@ -44,10 +46,15 @@ func (r *run) cleanUp(ctx context.Context) error {
 			r.log.Warn("nodes of the torn-down cluster still answer; Mesos ends them when their agent is back", "error", err)
 		}
 	}
-	return r.save(ctx, func(rec *contracts.JobRecord) error {
+	failpoint.Hit(failpoint.Gone)
+	err := r.save(ctx, func(rec *contracts.JobRecord) error {
 		jobs.Cleaned(rec, r.elapsed())
 		return nil
 	})
+	if err == nil {
+		failpoint.Hit(failpoint.Cleaned)
+	}
+	return err
 }
 
 // unreported is the plan without the nodes whose end their executor has reported.

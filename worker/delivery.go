@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
@@ -84,7 +85,11 @@ func (w *Worker) settle(ctx context.Context, d *delivery, v verdict) error {
 	case ack:
 		ctx, cancel := context.WithTimeout(ctx, opTimeout)
 		defer cancel()
-		return d.msg.DoubleAck(ctx)
+		if err := d.msg.DoubleAck(ctx); err != nil {
+			return err
+		}
+		failpoint.Hit(failpoint.Acknowledged)
+		return nil
 	case handBack:
 		return d.msg.NakWithDelay(v.delay)
 	case terminate:
@@ -106,6 +111,7 @@ func (w *Worker) dispatch(ctx context.Context, d *delivery) (verdict, error) {
 	if d.msg.Subject() == contracts.SubjectCancel {
 		return w.dispatchCancel(ctx, d)
 	}
+	failpoint.Hit(failpoint.Received)
 	h, created, err := w.store.create(ctx, jobs.New(d.kind, d.job, d.cluster, json.RawMessage(d.msg.Data()), d.seq, d.received), w.cfg.Name)
 	if err != nil {
 		if d.attempts > maxBlind {
@@ -228,6 +234,7 @@ func (w *Worker) dispatchCancel(ctx context.Context, d *delivery) (verdict, erro
 	if err := w.store.requestCancel(ctx, req); err != nil {
 		return verdict{}, err
 	}
+	failpoint.Hit(failpoint.CancelAsked)
 	return verdict{kind: ack}, nil
 }
 
@@ -280,6 +287,7 @@ func (w *Worker) failInvalid(ctx context.Context, d *delivery, id, cluster strin
 			return err
 		}
 	}
+	failpoint.Hit(failpoint.Ended)
 	w.metrics.finished(h.rec)
 	return w.store.publishTerminal(ctx, *h.rec.Terminal)
 }
@@ -296,6 +304,7 @@ func (w *Worker) deadLetter(ctx context.Context, d *delivery, reason contracts.R
 	if err := w.store.bury(ctx, d.msg, kind, d.seq, d.received, reason, why); err != nil {
 		return verdict{}, err
 	}
+	failpoint.Hit(failpoint.Buried)
 	w.metrics.dead.WithLabelValues(kind, string(reason)).Inc()
 	return verdict{kind: terminate, why: why}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/clustersmith/clustersmith/jobs/verifier"
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,6 +35,7 @@ func (r *run) destroyCluster(ctx context.Context) error {
 	if err := r.s.putCluster(ctx, c, rev); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.Destroying)
 	message := fmt.Sprintf("Tearing down framework %s.", c.Framework)
 	if err := r.emitIn(ctx, contracts.PhaseDestroying, contracts.EventProgress, contracts.EventData{Message: message}); err != nil {
 		return err
@@ -41,11 +43,13 @@ func (r *run) destroyCluster(ctx context.Context) error {
 	if err := r.teardown(ctx, c.Framework); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.TornDown)
 	if c.Plan != nil {
 		if err := r.awaitGone(ctx, jobs.PlanOf(*c.Plan)); err != nil {
 			return err
 		}
 	}
+	failpoint.Hit(failpoint.Gone)
 	_, rev, err = r.s.cluster(ctx, c.Cluster)
 	if err == nil {
 		err = r.s.removeCluster(ctx, c.Cluster, rev)
@@ -53,6 +57,7 @@ func (r *run) destroyCluster(ctx context.Context) error {
 	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
 		return err
 	}
+	failpoint.Hit(failpoint.Removed)
 	return r.destroyed(ctx, "")
 }
 

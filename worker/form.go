@@ -8,6 +8,7 @@ import (
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/clustersmith/clustersmith/jobs/verifier"
 	"github.com/clustersmith/clustersmith/mesos"
@@ -25,6 +26,7 @@ func (r *run) form(ctx context.Context, session *mesos.Session, d *deployment, p
 	if err := d.Go(ctx); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.GoSent)
 	err = r.awaitTasks(ctx, d, contracts.PhaseStarting, "answering",
 		func(p mesos.Progress) int { return p.Running }, d.WaitRunning)
 	if err != nil {
@@ -183,13 +185,16 @@ func notAsPlanned(reason contracts.Reason, report contracts.Report, err error) *
 // keep makes the verified cluster outlive its job: Mesos keeps its framework for years, its
 // record says that it is there; then the job ends.
 func (r *run) keep(ctx context.Context, session *mesos.Session, plan chunkdist.Plan, report contracts.Report) error {
+	failpoint.Hit(failpoint.Verified)
 	if err := session.SetFailoverTimeout(ctx, r.w.cfg.ClusterFailover); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.Raised)
 	wire := jobs.WirePlan(plan)
 	if err := r.keepCluster(ctx, wire, report); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.Kept)
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
 		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report}, time.Now(), r.elapsed())
 	})

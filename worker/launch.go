@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/mesos"
 	"github.com/clustersmith/clustersmith/mesos/bundle"
 )
@@ -58,6 +59,7 @@ func (r *run) launch(ctx context.Context, session *mesos.Session, plan chunkdist
 		d.Close()
 		return nil, err
 	}
+	failpoint.Hit(failpoint.Launched)
 	r.w.metrics.offers.WithLabelValues(offerAccepted, "planned").Add(float64(len(offers.list) - len(rest)))
 	r.w.metrics.offers.WithLabelValues(offerDeclined, "surplus").Add(float64(len(rest)))
 	return d, nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/clustersmith/clustersmith/mesos"
 	"github.com/clustersmith/clustersmith/nodesconf"
@@ -29,10 +30,14 @@ func (r *run) place(ctx context.Context) error {
 }
 
 func (r *run) nextFramework(ctx context.Context) error {
-	return r.save(ctx, func(rec *contracts.JobRecord) error {
+	err := r.save(ctx, func(rec *contracts.JobRecord) error {
 		jobs.UseFramework(rec)
 		return nil
 	})
+	if err == nil {
+		failpoint.Hit(failpoint.Chosen)
+	}
+	return err
 }
 
 // placeInTurn is the part of place that comes to each job in its turn.
@@ -57,6 +62,7 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 	if err != nil {
 		return nil, nil, plan, err
 	}
+	failpoint.Hit(failpoint.Leased)
 	got := time.Now()
 	r.w.metrics.leaseWait.Observe(got.Sub(asked).Seconds())
 	defer func() {
@@ -64,6 +70,7 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 			r.w.metrics.leaseLost.Inc()
 		}
 		lease.release()
+		failpoint.Hit(failpoint.Released)
 		r.w.metrics.leaseHeld.Observe(time.Since(got).Seconds())
 	}()
 
@@ -83,6 +90,7 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 		}
 	}()
 
+	failpoint.Hit(failpoint.Subscribed)
 	offers, plan, err := r.gather(held, session)
 	if err != nil {
 		return nil, nil, plan, err
@@ -91,6 +99,7 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 	if err = r.s.putPlan(held, key, plan); err != nil {
 		return nil, nil, plan, err
 	}
+	failpoint.Hit(failpoint.PlanStored)
 	err = r.emitPlanned(held, key, plan)
 	if err != nil {
 		return nil, nil, plan, err
@@ -226,21 +235,12 @@ func (r *run) spec() (chunkdist.Spec, error) {
 
 // emitPlanned records where the plan is, before anything of it is launched.
 func (r *run) emitPlanned(ctx context.Context, key string, plan chunkdist.Plan) error {
-	var ev contracts.Event
-	err := r.save(ctx, func(rec *contracts.JobRecord) error {
-		rec.PlanKey = key
-		if err := jobs.Advance(rec, contracts.PhasePlanned, r.elapsed()); err != nil {
-			return err
-		}
-		ev = jobs.Emit(rec, contracts.EventProgress, contracts.EventData{
-			Total:   len(plan.Nodes),
-			Message: fmt.Sprintf("Planned %d nodes on %d hosts.", len(plan.Nodes), len(plan.Hosts)),
-		}, time.Now(), r.elapsed())
-		return nil
-	})
-	if err != nil {
-		return err
+	data := contracts.EventData{
+		Total:   len(plan.Nodes),
+		Message: fmt.Sprintf("Planned %d nodes on %d hosts.", len(plan.Nodes), len(plan.Hosts)),
 	}
-	r.touch()
-	return r.s.publish(ctx, ev)
+	return r.tell(ctx, contracts.EventProgress, data, func(rec *contracts.JobRecord) error {
+		rec.PlanKey = key
+		return jobs.Advance(rec, contracts.PhasePlanned, r.elapsed())
+	})
 }

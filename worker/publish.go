@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -35,8 +36,13 @@ func (s *store) publishTerminal(ctx context.Context, ev contracts.Event) error {
 	if err := s.put(ctx, contracts.StreamResults, result, ev.ID, body, jetstream.WithExpectLastSequencePerSubject(0)); err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.ResultStored)
 	subject := contracts.EventSubject(ev.Data.Cluster, ev.Data.Job, ev.EventType())
-	return s.put(ctx, contracts.StreamEvents, subject, ev.ID, body, jetstream.WithExpectLastSequencePerSubject(0))
+	if err := s.put(ctx, contracts.StreamEvents, subject, ev.ID, body, jetstream.WithExpectLastSequencePerSubject(0)); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.EventStored)
+	return nil
 }
 
 // encode writes an event as JSON. A plan that would make it larger than the server takes is

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -43,6 +44,7 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 	defer cancel()
 	_, err = r.s.clusters.Create(opCtx, c.Cluster, value)
 	if err == nil {
+		failpoint.Hit(failpoint.Reserved)
 		return false, nil
 	}
 	if !conflict(err) {

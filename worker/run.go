@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/jobs"
 )
 
@@ -52,6 +53,7 @@ func (w *Worker) run(ctx context.Context, d *delivery, h *held) (verdict, error)
 		return verdict{kind: leave}, nil
 	}
 	defer w.end(r)
+	failpoint.Hit(failpoint.Claimed)
 	w.metrics.inFlight.Inc()
 	defer w.metrics.inFlight.Dec()
 	defer r.keepAlive(ctx)()
@@ -218,13 +220,17 @@ func (r *run) failure(err, cause error) *jobs.Failure {
 
 // abandon gives the attempt up; see jobs.Abandon.
 func (r *run) abandon(ctx context.Context, o *contracts.Outcome, why *jobs.Failure) error {
-	return r.save(ctx, func(rec *contracts.JobRecord) error {
+	err := r.save(ctx, func(rec *contracts.JobRecord) error {
 		if why == nil {
 			why = &jobs.Failure{}
 		}
 		jobs.Abandon(rec, o, why.Hosts, why.Ports)
 		return nil
 	})
+	if err == nil {
+		failpoint.Hit(failpoint.Abandoned)
+	}
+	return err
 }
 
 // handBack frees the job for any worker, after delay. It works while ctx is ending.
@@ -246,6 +252,7 @@ func (r *run) handBackAfter(why string, delay time.Duration, change func(*contra
 		return nil
 	})
 	if err == nil {
+		failpoint.Hit(failpoint.HandedBack)
 		r.w.metrics.handBacks.WithLabelValues(why).Inc()
 	}
 	return verdict{kind: handBack, delay: delay}, err
@@ -269,6 +276,7 @@ func (r *run) end(ctx context.Context) error {
 		if err := r.freeName(ctx); err != nil {
 			return err
 		}
+		failpoint.Hit(failpoint.Freed)
 	}
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
 		return jobs.FinishPending(rec, time.Now(), r.elapsed())
@@ -278,6 +286,7 @@ func (r *run) end(ctx context.Context) error {
 // publishEnd tells everybody how the job ended. The record has said so already, and can say
 // it again after any crash.
 func (r *run) publishEnd(ctx context.Context) (verdict, error) {
+	failpoint.Hit(failpoint.Ended)
 	if err := r.s.publishTerminal(ctx, *r.rec.Terminal); err != nil {
 		return verdict{}, err
 	}
@@ -292,17 +301,20 @@ func (r *run) save(ctx context.Context, change func(*contracts.JobRecord) error)
 
 // emit writes an event into the record and publishes it.
 func (r *run) emit(ctx context.Context, t contracts.EventType, data contracts.EventData) error {
-	return r.emitIn(ctx, "", t, data)
+	return r.tell(ctx, t, data, func(*contracts.JobRecord) error { return nil })
 }
 
 // emitIn is emit on entering a phase: one write for both.
 func (r *run) emitIn(ctx context.Context, phase contracts.Phase, t contracts.EventType, data contracts.EventData) error {
+	return r.tell(ctx, t, data, func(rec *contracts.JobRecord) error { return jobs.Advance(rec, phase, r.elapsed()) })
+}
+
+// tell changes the record and writes an event into it, in one write, then publishes the event.
+func (r *run) tell(ctx context.Context, t contracts.EventType, data contracts.EventData, change func(*contracts.JobRecord) error) error {
 	var ev contracts.Event
 	err := r.save(ctx, func(rec *contracts.JobRecord) error {
-		if phase != "" {
-			if err := jobs.Advance(rec, phase, r.elapsed()); err != nil {
-				return err
-			}
+		if err := change(rec); err != nil {
+			return err
 		}
 		ev = jobs.Emit(rec, t, data, time.Now(), r.elapsed())
 		return nil
@@ -310,8 +322,13 @@ func (r *run) emitIn(ctx context.Context, phase contracts.Phase, t contracts.Eve
 	if err != nil {
 		return err
 	}
+	failpoint.Hit(failpoint.Saved(ev.Data.Phase))
 	r.touch()
-	return r.s.publish(ctx, ev)
+	if err := r.s.publish(ctx, ev); err != nil {
+		return err
+	}
+	failpoint.Hit(failpoint.Told(ev.Data.Phase))
+	return nil
 }
 
 // elapsed is the time since the stream stored the request.
