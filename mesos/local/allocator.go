@@ -95,7 +95,7 @@ func (m *master) allocate(only []string) {
 				cmp.Compare(x.framework.id, y.framework.id))
 		})
 		for _, c := range claimants {
-			p := a.free.forRole(c.role)
+			p := a.free.forRole(c.role).within(share.left(c.role, m.cfg.Limits))
 			if !p.offerable() || c.framework.filtered(c.role, id, p) || !m.reachable(c.framework, a) {
 				continue
 			}
@@ -254,4 +254,14 @@ func (t *shareTable) grow(key string, p pool, whole map[string]int64) float64 {
 		}
 	}
 	return share
+}
+
+// left is what a role may still have of each limited scalar.
+func (t *shareTable) left(role string, limits map[string]Limit) map[string]int64 {
+	limit, limited := limits[role]
+	if !limited {
+		return nil
+	}
+	have := t.milli["r:"+role]
+	return map[string]int64{"cpus": toMilli(limit.CPUs) - have["cpus"], "mem": toMilli(limit.MemMB) - have["mem"]}
 }

@@ -2,6 +2,7 @@ package local
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,6 +49,14 @@ type Config struct {
 	// MasterStart is how long a restarted master answers 404, and then again 503, before it
 	// serves. Default 100 ms each.
 	MasterStart time.Duration
+	// Credentials, where not nil, are principals and their secrets: without one of them (HTTP
+	// basic authentication) the scheduler API answers 401, as a master does with
+	// --authenticate_http_frameworks and --http_framework_authenticators=basic.
+	Credentials map[string]string
+	// TLS, where not nil, is what the master serves HTTPS with, and nothing else.
+	TLS *tls.Config
+	// Limits bound what all frameworks of a role have together, as quota limits do.
+	Limits map[string]Limit
 	// Chaos, where not nil, lets master and agents behave as busy ones do.
 	Chaos *Chaos
 	chaos *chaos
@@ -72,9 +81,13 @@ type AgentConfig struct {
 	Region, Zone string
 }
 
-// Reservation is a static reservation for a role.
+// Limit is a quota's limit. What it has no room for is not offered; 0 means none at all.
+type Limit struct{ CPUs, MemMB float64 }
+
+// Reservation is a reservation for a role: by the agent's --resources, or, where Principal is
+// not empty, a dynamic one that a principal has made.
 type Reservation struct {
-	Role                string
+	Role, Principal     string
 	CPUs, MemMB, DiskMB float64
 	Ports               []chunkdist.PortRange
 }

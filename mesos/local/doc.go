@@ -36,14 +36,17 @@
 //	executor's, no web UI: 404                   GET /state (and /health) is for people and tests
 //	LAUNCH_GROUP, DEFAULT executors, containers  tasks run as plain processes; each is refused with
 //	and images are refused                       TASK_ERROR and a sentence
-//	RESERVE, CREATE … in ACCEPT are ignored      dynamic reservations and volumes are not modelled;
-//	                                             static reservations are (AgentConfig.Reserved)
-//	no quotas, weights or revocable resources    not modelled; REQUEST is accepted and ignored
+//	RESERVE, CREATE … in ACCEPT are ignored      reservations, dynamic ones too, are configured
+//	                                             (AgentConfig.Reserved); there are no volumes
+//	no weights or revocable resources; quota     not modelled; REQUEST is accepted and ignored
+//	limits bound cpus and mem, guarantee nothing
 //	maintenance, draining and deactivation are   the operator API is not there (Mesos.Maintain, Drain,
 //	methods; they end with the master's run      Deactivate); a machine is one agent
 //	ACKNOWLEDGE_OPERATION_STATUS,                there are no such operations: 501
 //	RECONCILE_OPERATIONS, UPDATE_FRAMEWORK
-//	no authentication, TLS or rate limits        one process on loopback
+//	authentication of schedulers alone, TLS at   agents and executors are this process's own
+//	the master alone; no authorization
+//	no rate limits of its own (Mesos.Answer)     nothing here is slow
 //	master_info announces AGENT_UPDATE alone     draining and quota are not there
 //	one master; a restarted one knows nothing    as with --registry=in_memory, the harder case for a
 //	                                             client; there is no other leader to redirect to

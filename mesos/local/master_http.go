@@ -1,6 +1,7 @@
 package local
 
 import (
+	"crypto/subtle"
 	"net/http"
 	"strings"
 	"time"
@@ -38,10 +39,18 @@ func unready(serving time.Time) http.HandlerFunc {
 }
 
 func (m *master) serveScheduler(w http.ResponseWriter, r *http.Request) {
+	if !m.authenticated(r) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="mesos-master-scheduler"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
 	call := &scheduler.Call{}
 	typed, herr := readCall(w, r, call)
 	if herr == nil {
 		herr = validateSchedulerCall(call, typed)
+	}
+	if herr == nil {
+		herr = m.samePrincipal(r, call)
 	}
 	var media string
 	if herr == nil {
@@ -63,6 +72,29 @@ func (m *master) serveScheduler(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+// authenticated says whether a request may be looked at.
+func (m *master) authenticated(r *http.Request) bool {
+	if m.cfg.Credentials == nil {
+		return true
+	}
+	principal, given, ok := r.BasicAuth()
+	secret, known := m.cfg.Credentials[principal]
+	return ok && known && subtle.ConstantTimeCompare([]byte(secret), []byte(given)) == 1
+}
+
+// samePrincipal refuses a framework whose principal is not the one that was authenticated.
+func (m *master) samePrincipal(r *http.Request, call *scheduler.Call) *httpError {
+	if m.cfg.Credentials == nil || call.Type != scheduler.Call_SUBSCRIBE {
+		return nil
+	}
+	principal, _, _ := r.BasicAuth()
+	if info := call.Subscribe.FrameworkInfo; info.GetPrincipal() != principal {
+		return httpErrorf(http.StatusBadRequest, "Failed to validate scheduler::Call: "+
+			"Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", principal, info.GetPrincipal())
+	}
+	return nil
 }
 
 func (m *master) serveSubscribe(w http.ResponseWriter, r *http.Request, call *scheduler.Call, media string) {

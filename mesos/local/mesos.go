@@ -50,7 +50,7 @@ func Start(ctx context.Context, cfg Config) (*Mesos, error) {
 		return nil, fmt.Errorf("local: Config.Listen: %w", err)
 	}
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	m := &Mesos{cfg: cfg, cancel: cancel, srv: &server{ip: host, port: port, log: cfg.Logger}}
+	m := &Mesos{cfg: cfg, cancel: cancel, srv: &server{ip: host, port: port, tls: cfg.TLS, log: cfg.Logger}}
 	if err := m.start(ctx, background); err != nil {
 		closing, cancel := context.WithTimeout(background, 10*time.Second)
 		defer cancel()
@@ -107,7 +107,7 @@ func (m *Mesos) found() *master {
 }
 
 // URL is the master's base URL, such as http://127.0.0.1:5050.
-func (m *Mesos) URL() string { return "http://" + m.srv.address() }
+func (m *Mesos) URL() string { return m.srv.url() }
 
 // Agents are the agents in the order of the configuration.
 func (m *Mesos) Agents() []AgentStatus {

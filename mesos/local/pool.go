@@ -2,6 +2,7 @@ package local
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -27,6 +28,7 @@ type kind struct {
 	name        string
 	typ         mesos.Value_Type
 	reservation string // the role that it is reserved for; empty: unreserved
+	principal   string // who made the reservation; empty: it is static
 	allocation  string // the role that it is allocated to; empty: to none
 }
 
@@ -54,7 +56,8 @@ func amountOf(r mesos.Resource) (amount, error) {
 	}
 	switch {
 	case len(r.Reservations) > 0:
-		a.kind.reservation = r.Reservations[len(r.Reservations)-1].GetRole()
+		last := r.Reservations[len(r.Reservations)-1]
+		a.kind.reservation, a.kind.principal = last.GetRole(), last.GetPrincipal()
 	case r.Role != nil && *r.Role != "*":
 		a.kind.reservation = *r.Role
 	}
@@ -177,6 +180,19 @@ func (p pool) milliOf(name string) int64 {
 	return n
 }
 
+// within is p with no more of each scalar than limit has; one without a limit is whole.
+func (p pool) within(limit map[string]int64) pool {
+	left := maps.Clone(limit)
+	out := slices.Clone(p)
+	for i := range out {
+		if have, limited := left[out[i].kind.name]; limited {
+			out[i].milli = min(out[i].milli, max(0, have))
+			left[out[i].kind.name] -= out[i].milli
+		}
+	}
+	return slices.DeleteFunc(out, amount.empty)
+}
+
 // offerable reports whether p is worth an offer: Mesos offers no agent that has neither
 // 0.01 cpus nor 32 MB free.
 func (p pool) offerable() bool { return p.milliOf("cpus") >= 10 || p.milliOf("mem") >= 32000 }
@@ -230,7 +246,10 @@ func (k kind) String() string {
 	if k.allocation != "" {
 		s += "(allocated: " + k.allocation + ")"
 	}
-	if k.reservation != "" {
+	switch {
+	case k.principal != "":
+		s += "(reservations: [(DYNAMIC," + k.reservation + "," + k.principal + ")])"
+	case k.reservation != "":
 		s += "(reservations: [(STATIC," + k.reservation + ")])"
 	}
 	return s

@@ -15,7 +15,7 @@ func pools(t *rapid.T, label string) pool {
 		for _, port := range rapid.SliceOfDistinct(rapid.IntRange(1, 40), rapid.ID).Draw(t, label+" ports") {
 			ports = append(ports, portRange{Begin: port, End: port})
 		}
-		p = p.plus(reserved(role, float64(rapid.IntRange(0, 50).Draw(t, label+" cpus"))/10, float64(rapid.IntRange(0, 9).Draw(t, label+" mem")), 0, union(nil, ports)))
+		p = p.plus(reserved(role, "", float64(rapid.IntRange(0, 50).Draw(t, label+" cpus"))/10, float64(rapid.IntRange(0, 9).Draw(t, label+" mem")), 0, union(nil, ports)))
 	}
 	return p
 }
@@ -101,7 +101,7 @@ func TestRanges(t *testing.T) {
 // The texts are those of Mesos.
 func TestPoolText(t *testing.T) {
 	t.Parallel()
-	p := reserved("", 7.9, 8160, 0, []portRange{{Begin: 31000, End: 31002}, {Begin: 31005, End: 31005}}).allocatedTo("golden")
+	p := reserved("", "", 7.9, 8160, 0, []portRange{{Begin: 31000, End: 31002}, {Begin: 31005, End: 31005}}).allocatedTo("golden")
 	const want = "cpus(allocated: golden):7.9; mem(allocated: golden):8160; ports(allocated: golden):[31000-31002, 31005-31005]"
 	if got := p.String(); got != want {
 		t.Errorf("%s, want %s", got, want)

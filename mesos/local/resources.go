@@ -8,20 +8,20 @@ import (
 
 // total is everything that an agent has.
 func (a AgentConfig) total() pool {
-	p := reserved("", a.CPUs, a.MemMB, a.DiskMB, a.Ports)
+	p := reserved("", "", a.CPUs, a.MemMB, a.DiskMB, a.Ports)
 	for _, r := range a.Reserved {
-		p = p.plus(reserved(r.Role, r.CPUs, r.MemMB, r.DiskMB, r.Ports))
+		p = p.plus(reserved(r.Role, r.Principal, r.CPUs, r.MemMB, r.DiskMB, r.Ports))
 	}
 	return p
 }
 
-func reserved(role string, cpus, mem, disk float64, ports []portRange) pool {
+func reserved(role, principal string, cpus, mem, disk float64, ports []portRange) pool {
 	scalar := func(name string, x float64) amount {
-		return amount{kind: kind{name: name, typ: mesos.SCALAR, reservation: role}, milli: toMilli(x)}
+		return amount{kind: kind{name: name, typ: mesos.SCALAR, reservation: role, principal: principal}, milli: toMilli(x)}
 	}
 	return pool{}.plus(pool{
 		scalar("cpus", cpus), scalar("mem", mem), scalar("disk", disk),
-		{kind: kind{name: "ports", typ: mesos.RANGES, reservation: role}, ranges: union(nil, ports)},
+		{kind: kind{name: "ports", typ: mesos.RANGES, reservation: role, principal: principal}, ranges: union(nil, ports)},
 	})
 }
 
@@ -57,10 +57,17 @@ func (p pool) protos(refined bool) []mesos.Resource {
 		}
 		switch role := a.kind.reservation; {
 		case role != "" && refined:
-			static := mesos.Resource_ReservationInfo_STATIC
-			r.Reservations = []mesos.Resource_ReservationInfo{{Type: &static, Role: &role}}
+			how, principal := mesos.Resource_ReservationInfo_STATIC, a.kind.principal
+			info := mesos.Resource_ReservationInfo{Type: &how, Role: &role}
+			if principal != "" {
+				how, info.Principal = mesos.Resource_ReservationInfo_DYNAMIC, &principal
+			}
+			r.Reservations = []mesos.Resource_ReservationInfo{info}
 		case role != "":
 			r.Role = &role
+			if principal := a.kind.principal; principal != "" {
+				r.Reservation = &mesos.Resource_ReservationInfo{Principal: &principal}
+			}
 		case !refined:
 			star := "*"
 			r.Role = &star

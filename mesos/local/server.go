@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 type server struct {
 	ip   string
 	port int
+	tls  *tls.Config // nil: plain HTTP
 	log  *slog.Logger
 	gate gate
 
@@ -38,6 +40,9 @@ func (s *server) listen(ctx context.Context) error {
 		return fmt.Errorf("local: listen on %s:%d: %w", s.ip, s.port, err)
 	}
 	s.port = l.Addr().(*net.TCPAddr).Port
+	if s.tls != nil {
+		l = tls.NewListener(l, s.tls)
+	}
 	s.listener = l
 	return nil
 }
@@ -113,6 +118,14 @@ func (s *server) kill() {
 	<-s.done
 	s.handlers.Wait()
 	s.http = nil
+}
+
+// url is where it is found.
+func (s *server) url() string {
+	if s.tls != nil {
+		return "https://" + s.address()
+	}
+	return "http://" + s.address()
 }
 
 func (s *server) address() string { return net.JoinHostPort(s.ip, strconv.Itoa(s.port)) }
