@@ -109,7 +109,7 @@ func each(ctx context.Context, js jetstream.JetStream, name string, do func(*jet
 		return fmt.Errorf("history: stream %s: %w", name, err)
 	}
 	state := stream.CachedInfo().State
-	for seq := state.FirstSeq; seq <= state.LastSeq; seq++ {
+	for seq := max(state.FirstSeq, 1); seq <= state.LastSeq; seq++ {
 		m, err := stream.GetMsg(ctx, seq)
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			continue // it was removed
