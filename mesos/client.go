@@ -61,7 +61,8 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 
 // Ping reports whether a leading master answers: nil, or why none did. It asks each master
 // once, following redirects. A leader that has recovered answers a GET of the scheduler API
-// with 405; the others redirect, or say 503.
+// with 405; the others redirect, or say 503. Where principal or secret are not the right ones it
+// is an ErrUnauthorized.
 func (c *Client) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.CallTimeout)
 	defer cancel()
@@ -75,7 +76,10 @@ func (c *Client) Ping(ctx context.Context) error {
 				c.leads(at)
 				return nil
 			}
-			err = &HTTPError{URL: at.String(), Status: response.StatusCode}
+			refused := &HTTPError{URL: at.String(), Status: response.StatusCode}
+			if err = refused; refused.denied() {
+				err = fmt.Errorf("%w: %w", ErrUnauthorized, refused)
+			}
 		}
 		c.missed(base)
 		failed = append(failed, err)

@@ -54,11 +54,16 @@ func (e *HTTPError) starting() bool {
 	return false
 }
 
+// denied reports whether principal or secret were not good enough.
+func (e *HTTPError) denied() bool {
+	return e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden
+}
+
 // fatalAtSubscribe gives the error that ends a Session when SUBSCRIBE is answered with e,
 // or nil where trying again can help.
 func (e *HTTPError) fatalAtSubscribe() error {
 	switch {
-	case e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden:
+	case e.denied():
 		return fmt.Errorf("%w: %w", ErrUnauthorized, e)
 	case e.Status >= 400 && e.Status < 500 && !e.starting():
 		return fmt.Errorf("%w: %w", ErrInvalidFramework, e)

@@ -68,10 +68,6 @@ func (r *run) launch(ctx context.Context, session *mesos.Session, plan chunkdist
 // order is the plan as Mesos is asked to launch it.
 func (r *run) order(plan chunkdist.Plan) mesos.Order {
 	req := r.d.create
-	env := map[string]string{}
-	if r.w.cfg.RedisServer != "" {
-		env["CLUSTERSMITH_REDIS_SERVER"] = r.w.cfg.RedisServer
-	}
 	return mesos.Order{
 		Framework: r.rec.Framework, Role: req.Placement.Role,
 		Bundle: bundle.Bundle{
@@ -81,6 +77,6 @@ func (r *run) order(plan chunkdist.Plan) mesos.Order {
 		},
 		Node:     chunkdist.Resources{CPUs: req.Node.CPUs, MemoryMB: float64(req.Node.MemoryMB)},
 		Overhead: chunkdist.Resources{CPUs: r.w.cfg.ExecutorCPUs, MemoryMB: float64(r.w.cfg.ExecutorMemMB)},
-		Executor: mesos.Executor{Command: r.w.cfg.Executor, Env: env, ShutdownGrace: executorGrace},
+		Executor: r.w.cfg.executor(),
 	}
 }

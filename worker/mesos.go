@@ -2,7 +2,9 @@ package worker
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -13,7 +15,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-func newMesosClient(cfg Config, log *slog.Logger, reconnected func()) (*mesos.Client, error) {
+// MesosClient is a client with the masters, credentials and certificates of a configuration. It
+// does not connect. log and reconnected may be nil. Errors name the variable that is the matter.
+func MesosClient(cfg Config, log *slog.Logger, reconnected func()) (*mesos.Client, error) {
 	secret, err := cfg.secret()
 	if err != nil {
 		return nil, err
@@ -26,6 +30,48 @@ func newMesosClient(cfg Config, log *slog.Logger, reconnected func()) (*mesos.Cl
 		Masters: cfg.Masters, Principal: cfg.Principal, Secret: secret, TLSConfig: tls,
 		Codec: mesos.Codec(cfg.MesosCodec), Logger: log, OnReconnect: reconnected,
 	})
+}
+
+// executor is how agents start the executor. It speaks to its agent as the worker does to the
+// master: in one encoding.
+func (c Config) executor() mesos.Executor {
+	env := map[string]string{"CLUSTERSMITH_EXECUTOR_ENCODING": c.MesosCodec}
+	if c.RedisServer != "" {
+		env["CLUSTERSMITH_REDIS_SERVER"] = c.RedisServer
+	}
+	return mesos.Executor{Command: c.Executor, Env: env, ShutdownGrace: executorGrace}
+}
+
+// ExplainMesos adds to an error of Mesos which variables mend it.
+func ExplainMesos(cfg Config, err error) error {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.Is(err, mesos.ErrUnauthorized) && cfg.Principal == "":
+		return fmt.Errorf("%w (the master wants credentials: set %[2]sMESOS_PRINCIPAL, and %[2]sMESOS_SECRET or %[2]sMESOS_SECRET_FILE)", err, EnvPrefix)
+	case errors.Is(err, mesos.ErrUnauthorized):
+		return fmt.Errorf("%w (the master does not take the principal %[2]q with this secret: see %[3]sMESOS_PRINCIPAL, %[3]sMESOS_SECRET, %[3]sMESOS_SECRET_FILE)", err, cfg.Principal, EnvPrefix)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w (the master's certificate is of no CA that is trusted: see %sMESOS_CA)", err, EnvPrefix)
+	}
+	return err
+}
+
+// checkTimeout bounds the question to the masters with which a worker begins.
+const checkTimeout = 2 * time.Second
+
+// checkMesos refuses to begin with credentials or a CA that no job could use. A Mesos that is
+// away for the moment is waited for by the jobs.
+func (w *Worker) checkMesos(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	err := w.mesos.Ping(ctx)
+	if explained := ExplainMesos(w.cfg, err); explained != err {
+		return fmt.Errorf("worker: %w", explained)
+	}
+	if err != nil {
+		w.log.Warn("no Mesos master leads yet", "error", err)
+	}
+	return nil
 }
 
 // framework is the job's framework under an ID: one per cluster and attempt.
@@ -57,7 +103,8 @@ func (r *run) guard(ctx context.Context) error {
 
 // subscribeFor subscribes the attempt's framework with a failover timeout.
 func (r *run) subscribeFor(ctx context.Context, failover time.Duration, suppressed bool) (*mesos.Session, error) {
-	return r.w.mesos.Subscribe(ctx, r.framework(r.rec.Framework, failover, suppressed))
+	session, err := r.w.mesos.Subscribe(ctx, r.framework(r.rec.Framework, failover, suppressed))
+	return session, ExplainMesos(r.w.cfg, err)
 }
 
 // subscribe subscribes the attempt's framework while the cluster is being created: if every

@@ -99,7 +99,11 @@ func (w *Worker) open(ctx context.Context) (stop func(), err error) {
 			closeAll()
 		}
 	}()
-	if w.mesos, err = newMesosClient(w.cfg, w.log, w.metrics.mesosReconnects.Inc); err != nil {
+	if w.mesos, err = MesosClient(w.cfg, w.log, w.metrics.mesosReconnects.Inc); err != nil {
+		return nil, err
+	}
+	closers = append(closers, w.mesos.Close)
+	if err = w.checkMesos(ctx); err != nil {
 		return nil, err
 	}
 	if w.nc, err = connect(w.cfg, w.log, w.metrics.natsReconnects.Inc); err != nil {

@@ -2,11 +2,7 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/clustersmith/clustersmith/mesos"
@@ -16,25 +12,7 @@ import (
 
 // mesosClient is a client with the credentials that a worker would use.
 func mesosClient(cfg worker.Config) (*mesos.Client, error) {
-	c := mesos.Config{Masters: cfg.Masters, Principal: cfg.Principal, Secret: cfg.Secret, Codec: mesos.Codec(cfg.MesosCodec)}
-	if cfg.SecretFile != "" {
-		secret, err := os.ReadFile(cfg.SecretFile)
-		if err != nil {
-			return nil, badInput("CLUSTERSMITH_MESOS_SECRET_FILE: %w", err)
-		}
-		c.Secret = strings.TrimRight(string(secret), "\r\n")
-	}
-	if cfg.MesosCA != "" {
-		pem, err := os.ReadFile(cfg.MesosCA)
-		if err != nil {
-			return nil, badInput("CLUSTERSMITH_MESOS_CA: %w", err)
-		}
-		c.TLSConfig = &tls.Config{RootCAs: x509.NewCertPool(), MinVersion: tls.VersionTLS12}
-		if !c.TLSConfig.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, badInput("CLUSTERSMITH_MESOS_CA: %s holds no PEM certificate", cfg.MesosCA)
-		}
-	}
-	client, err := mesos.NewClient(c)
+	client, err := worker.MesosClient(cfg, nil, nil)
 	if err != nil {
 		return nil, badInput("%w", err)
 	}

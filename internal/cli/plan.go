@@ -125,6 +125,7 @@ func (cmd *planCmd) offers(e *env, cfg worker.Config, req contracts.CreateReques
 	offers, err := lookAtOffers(e.ctx, client, mesos.Framework{
 		Name: "clustersmith plan " + req.Cluster, User: cfg.MesosUser, Role: req.Placement.Role,
 	}, cmd.OfferWait)
+	err = worker.ExplainMesos(cfg, err)
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return nil, unreachable("Mesos at %s: %w; is that the base URL of a master, such as http://10.0.0.1:5050?", strings.Join(cmd.Mesos, ", "), err)
 	}
