@@ -35,9 +35,15 @@ func (w *world) process(name string, env ...string) *process {
 // processWith starts `clustersmith worker` with a configuration, and more environment.
 func (w *world) processWith(cfg workerConfig, env ...string) *process {
 	w.t.Helper()
+	return w.processOf(filepath.Join(binDir, "clustersmith"), cfg, env...)
+}
+
+// processOf starts a worker of another build of the program.
+func (w *world) processOf(program string, cfg workerConfig, env ...string) *process {
+	w.t.Helper()
 	log, err := os.Create(filepath.Join(w.dir, "worker-"+cfg.Name+".log"))
 	must(w.t, err)
-	cmd := exec.Command(filepath.Join(binDir, "clustersmith"), "worker")
+	cmd := exec.Command(program, "worker")
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(append(os.Environ(), environment(cfg)...), env...)
 	must(w.t, proc.Start(cmd))

@@ -31,6 +31,7 @@ func (r *run) adopt(ctx context.Context) error {
 		return err
 	}
 	defer session.Close()
+	r.dropLease(ctx)
 	limited, stop := context.WithTimeoutCause(ctx, r.w.cfg.LaunchTimeout, errSlow)
 	defer stop()
 	var found mesos.Found

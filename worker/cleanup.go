@@ -31,6 +31,7 @@ func (r *run) cleanUp(ctx context.Context) error {
 		if err := r.teardown(ctx, r.rec.Framework); err != nil {
 			return err
 		}
+		r.dropLease(ctx)
 		failpoint.Hit(failpoint.TornDown)
 	}
 	if r.rec.PlanKey != "" {

@@ -37,7 +37,7 @@ const (
 	Kept         Point = "kept"              // the cluster's record says that it is there
 	Abandoned    Point = "abandoned"         // the record says that the attempt is to be cleaned up
 	TornDown     Point = "torn-down"         // Mesos has removed the framework
-	Cleaned      Point = "cleaned"           // the record says that nothing of the attempt is left
+	Cleaned      Point = "attempt-cleaned"   // the record says that nothing of the attempt is left
 	Freed        Point = "name-freed"        // the cluster's name is free
 	Destroying   Point = "marked-destroying" // the cluster's record says that it is to go
 	Removed      Point = "record-removed"    // the cluster has no record any more

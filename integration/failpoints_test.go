@@ -1,0 +1,263 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
+)
+
+// mortal is the program whose workers end at fail points.
+var mortal = sync.OnceValues(func() (string, error) {
+	program := filepath.Join(binDir, "mortal")
+	out, err := exec.Command("go", "build", "-tags", "failpoints", "-o", program, "../cmd/clustersmith").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("build with fail points: %w\n%s", err, out)
+	}
+	return program, err
+})
+
+// crashes is a course of events in which a worker ends at each of some points.
+type crashes struct {
+	name   string
+	points []failpoint.Point
+	config func(w *world, cfg *workerConfig)
+	// begin makes the request of the job that is hit; from arm on a worker ends at the point.
+	begin func(w *world, arm func()) (job string)
+	// mend is called once the worker has ended.
+	mend func(w *world)
+	// judge checks what became of the job.
+	judge func(w *world, h history)
+}
+
+var courses = []crashes{
+	{
+		name: "create",
+		points: []failpoint.Point{
+			failpoint.Received, failpoint.Claimed, failpoint.Saved(contracts.PhaseAccepted), failpoint.Told(contracts.PhaseAccepted),
+			failpoint.Reserved, failpoint.Chosen, failpoint.Leased, failpoint.Subscribed, failpoint.PlanStored,
+			failpoint.Saved(contracts.PhasePlanned), failpoint.Told(contracts.PhasePlanned), failpoint.AcceptedOne, failpoint.Launched,
+			failpoint.Released, failpoint.Saved(contracts.PhaseLaunching), failpoint.Told(contracts.PhaseLaunching), failpoint.GoSent,
+			failpoint.Saved(contracts.PhaseStarting), failpoint.Told(contracts.PhaseStarting),
+			failpoint.Saved(contracts.PhaseForming), failpoint.Told(contracts.PhaseForming),
+			failpoint.Saved(contracts.PhaseVerifying), failpoint.Told(contracts.PhaseVerifying),
+			failpoint.Verified, failpoint.Raised, failpoint.Kept,
+			failpoint.Ended, failpoint.ResultStored, failpoint.EventStored, failpoint.Acknowledged,
+		},
+		begin: func(w *world, arm func()) string {
+			req := request("mortal", 3, 0)
+			arm()
+			w.publish(contracts.SubjectCreate, req)
+			return req.ID
+		},
+		judge: (*world).allWell,
+	},
+	{
+		name: "create that has to wait",
+		points: []failpoint.Point{
+			failpoint.Saved(contracts.PhaseWaitingResources), failpoint.Told(contracts.PhaseWaitingResources), failpoint.HandedBack,
+		},
+		begin: func(w *world, arm func()) string {
+			for _, a := range w.mesos.Agents()[2:] { // two hosts are not enough
+				must(w.t, w.mesos.CrashAgent(a.IP))
+			}
+			req := request("mortal", 3, 1)
+			arm()
+			w.publish(contracts.SubjectCreate, req)
+			return req.ID
+		},
+		mend: func(w *world) {
+			for _, a := range w.mesos.Agents()[2:] {
+				must(w.t, w.mesos.RestartAgent(w.t.Context(), a.IP))
+			}
+		},
+		judge: (*world).allWell,
+	},
+	{
+		name: "create that fails",
+		points: []failpoint.Point{
+			failpoint.Abandoned, failpoint.TornDown, failpoint.Gone, failpoint.Cleaned, failpoint.Freed,
+			failpoint.Ended, failpoint.ResultStored, failpoint.EventStored,
+		},
+		config: broken(func(w *world, cfg *workerConfig) {
+			cfg.RedisServer = w.script(0o755, `[ "$1" = --version ] && exec redis-server --version; exit 1`)
+		}),
+		begin: func(w *world, arm func()) string {
+			req := request("mortal", 3, 0)
+			arm()
+			w.publish(contracts.SubjectCreate, req)
+			return req.ID
+		},
+		judge: func(w *world, h history) { w.failed(h, contracts.ReasonStartFailed) },
+	},
+	{
+		name: "cancel",
+		points: []failpoint.Point{
+			failpoint.CancelAsked, failpoint.Abandoned, failpoint.TornDown, failpoint.Gone, failpoint.Cleaned, failpoint.Freed,
+			failpoint.Ended, failpoint.ResultStored, failpoint.EventStored, failpoint.Acknowledged,
+		},
+		begin: func(w *world, arm func()) string {
+			req := request("mortal", 3, 0)
+			w.publish(contracts.SubjectCreate, req)
+			w.at(req.ID, contracts.PhaseLaunching)
+			arm()
+			w.publish(contracts.SubjectCancel, contracts.CancelRequest{ID: "3b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Job: req.ID})
+			return req.ID
+		},
+		judge: func(w *world, h history) {
+			if kind := h.kind(h.end()); kind != contracts.EventCancelled {
+				w.t.Errorf("%s instead of cancelled\n%s", kind, h)
+			}
+		},
+	},
+	{
+		name: "destroy",
+		points: []failpoint.Point{
+			failpoint.Received, failpoint.Claimed, failpoint.Destroying,
+			failpoint.Saved(contracts.PhaseDestroying), failpoint.Told(contracts.PhaseDestroying),
+			failpoint.TornDown, failpoint.Gone, failpoint.Removed,
+			failpoint.Ended, failpoint.ResultStored, failpoint.EventStored, failpoint.Acknowledged,
+		},
+		begin: func(w *world, arm func()) string {
+			w.verified(w.create(request("mortal", 3, 0)))
+			w.settled()
+			arm()
+			req := contracts.DestroyRequest{ID: "4b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Cluster: "mortal"}
+			w.publish(contracts.SubjectDestroy, req)
+			return req.ID
+		},
+		judge: func(w *world, h history) {
+			if kind := h.kind(h.end()); kind != contracts.EventDestroyed {
+				w.t.Errorf("%s instead of destroyed\n%s", kind, h)
+			}
+		},
+	},
+	{
+		name:   "refusal",
+		points: []failpoint.Point{failpoint.Ended, failpoint.ResultStored, failpoint.EventStored, failpoint.Buried},
+		begin: func(w *world, arm func()) string {
+			req := request("mortal", 3, 0)
+			req.Masters = -1
+			arm()
+			w.publish(contracts.SubjectCreate, req)
+			return req.ID
+		},
+		judge: func(w *world, h history) {
+			w.failed(h, contracts.ReasonInvalidRequest)
+			w.settled()
+			dead, err := w.js.Stream(w.t.Context(), contracts.StreamDead)
+			must(w.t, err)
+			if n := dead.CachedInfo().State.Msgs; n != 1 {
+				w.t.Errorf("%d dead letters instead of one", n)
+			}
+		},
+	},
+}
+
+// TestCrashAtEveryPoint kills a worker at every point between two of its effects: the only
+// worker, which is then replaced, or one of two. Unless CLUSTERSMITH_TEST_ALL is set, each point
+// is tried in one of the two ways.
+func TestCrashAtEveryPoint(t *testing.T) {
+	tried := map[failpoint.Point]bool{}
+	for _, c := range courses {
+		for i, point := range c.points {
+			tried[point] = true
+			for workers := 1; workers <= 2; workers++ {
+				if os.Getenv("CLUSTERSMITH_TEST_ALL") == "" && i%2 != workers-1 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s/%s/%d", c.name, point, workers), func(t *testing.T) {
+					t.Parallel()
+					c.run(t, point, workers)
+				})
+			}
+		}
+	}
+	for _, point := range failpoint.All {
+		if !tried[point] {
+			t.Errorf("no course of events ends a worker at %s", point)
+		}
+	}
+}
+
+func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
+	w := newWorld(t, agents(4, 4, 4096), quick)
+	w.needsLocal()
+	cfg := w.config()
+	if c.config != nil {
+		c.config(w, &cfg)
+	}
+	armed := filepath.Join(w.dir, "armed")
+	died := make(chan *process, workers)
+	for i := range workers {
+		cfg.Name = fmt.Sprintf("mortal-%d", i)
+		w.mortalProcess(cfg, point, armed).tell(died)
+	}
+	job := c.begin(w, func() { must(t, os.WriteFile(armed, nil, 0o600)) })
+	select {
+	case p := <-died:
+		if !killedByItself(p) {
+			t.Fatalf("the worker did not end at %s but so: %s", point, p.cmd.ProcessState)
+		}
+	case <-time.After(awaitLimit):
+		t.Fatalf("no worker came to %s", point)
+	}
+	if workers == 1 {
+		cfg.Name = "successor"
+		w.processWith(cfg)
+	}
+	if c.mend != nil {
+		c.mend(w)
+	}
+	h := w.await(job)
+	c.judge(w, h)
+	w.settled()
+	w.silentSince(h)
+	w.emptied()
+}
+
+// mortalProcess starts a worker that ends at a point, once armed exists.
+func (w *world) mortalProcess(cfg workerConfig, point failpoint.Point, armed string) *process {
+	w.t.Helper()
+	program, err := mortal()
+	must(w.t, err)
+	return w.processOf(program, cfg, "CLUSTERSMITH_FAILPOINT="+string(point), "CLUSTERSMITH_FAILPOINT_ARM="+armed)
+}
+
+// tell says when the process has ended.
+func (p *process) tell(died chan<- *process) {
+	go func() { <-p.done; died <- p }()
+}
+
+func killedByItself(p *process) bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// Every point has its row in the document that says what a crash there leaves behind.
+func TestEveryPointIsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/reliability.md")
+	must(t, err)
+	var rows []string
+	for line := range strings.Lines(string(text)) {
+		if name, found := strings.CutPrefix(line, "| `"); found {
+			name, _, _ = strings.Cut(name, "`")
+			rows = append(rows, name)
+		}
+	}
+	for _, point := range failpoint.All {
+		if !slices.Contains(rows, string(point)) {
+			t.Errorf("docs/reliability.md has no row for %s", point)
+		}
+	}
+}
