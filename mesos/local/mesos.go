@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -116,6 +118,24 @@ func (m *Mesos) Agents() []AgentStatus {
 		out = append(out, a.status())
 	}
 	return out
+}
+
+// Encodings are the media types that schedulers and executors have sent, sorted.
+func (m *Mesos) Encodings() []string {
+	seen := map[string]bool{}
+	for _, s := range m.servers() {
+		s.media.Range(func(media, _ any) bool { seen[media.(string)] = true; return true })
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// servers are the master's and the agents'.
+func (m *Mesos) servers() []*server {
+	all := []*server{m.srv}
+	for _, a := range m.agents {
+		all = append(all, a.srv)
+	}
+	return all
 }
 
 // Close ends every executor process that was started, waits until they are gone, and stops

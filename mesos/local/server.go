@@ -30,6 +30,7 @@ type server struct {
 	done     chan struct{}
 	handlers sync.WaitGroup
 	listener net.Listener
+	media    sync.Map // Content-Type of what was posted → true
 }
 
 // listen takes the address; port 0 becomes a free one, kept for later starts.
@@ -72,6 +73,9 @@ func (s *server) serve(h http.Handler) {
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.handlers.Add(1)
 			defer s.handlers.Done()
+			if r.Method == http.MethodPost {
+				s.media.Store(r.Header.Get("Content-Type"), true)
+			}
 			if s.gate.pass(r.Context()) {
 				s.current().ServeHTTP(w, r)
 			}

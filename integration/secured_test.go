@@ -1,0 +1,135 @@
+package integration
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/mesos"
+	"github.com/clustersmith/clustersmith/mesos/local"
+	"github.com/clustersmith/clustersmith/worker"
+)
+
+// authority is a certificate for 127.0.0.1 and the file of the CA that vouches for it.
+func authority(t *testing.T) (tls.Certificate, string) {
+	t.Helper()
+	s := httptest.NewTLSServer(nil)
+	defer s.Close()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
+	return s.TLS.Certificates[0], file
+}
+
+// secured is a Mesos as it is run in earnest: TLS, credentials, a role with its own resources,
+// static on one agent and dynamic on the others, and a limit for it.
+func secured(t *testing.T) (w *world, workerOf func(*worker.Config)) {
+	t.Helper()
+	certificate, ca := authority(t)
+	list := agents(3, 0, 0)
+	for i := range list {
+		// Mesos has no idea of a role's ports as such: they are reserved with the rest.
+		mine := local.Reservation{Role: "caches", CPUs: 2, MemMB: 2048, Ports: list[i].Ports}
+		if i > 0 {
+			mine.Principal = "ops"
+		}
+		list[i].Ports, list[i].Reserved = nil, []local.Reservation{mine}
+	}
+	w = newWorld(t, list, func(c *local.Config) {
+		c.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+		c.Credentials = map[string]string{"clustersmith": "s3cret"}
+		c.Limits = map[string]local.Limit{"caches": {CPUs: 5, MemMB: 5120}}
+	})
+	w.needsLocal()
+	secret := filepath.Join(t.TempDir(), "secret")
+	must(t, os.WriteFile(secret, []byte("s3cret\n"), 0o600))
+	return w, func(c *worker.Config) {
+		c.MesosCA, c.Principal, c.SecretFile = ca, "clustersmith", secret
+	}
+}
+
+// A create over TLS with credentials on reserved resources, in either encoding. Another master
+// than the leader redirects without naming a scheme: that stays on TLS.
+func TestSecured(t *testing.T) {
+	t.Parallel()
+	for _, codec := range []string{"protobuf", "json"} {
+		t.Run(codec, func(t *testing.T) {
+			t.Parallel()
+			w, with := secured(t)
+			leader := strings.TrimPrefix(w.masters, "https://")
+			other := newRelay(t, leader)
+			must(t, w.mesos.Redirect("//"+leader)) // who asks for that very host is served
+			w.masters = "https://" + other.address()
+			w.worker(with, func(c *worker.Config) { c.MesosCodec = codec })
+			req := request("secured-"+codec, 3, 1)
+			req.Placement.Role = "caches"
+			plan := w.verified(w.create(req))
+			checkedByRedis(t, plan)
+			too := request("too-much", 3, 1)
+			too.Placement.Role, too.Node.CPUs, too.Deadline = "caches", 0.6, contracts.Duration(4*time.Second)
+			w.failed(w.create(too), contracts.ReasonInsufficientResources)
+		})
+	}
+}
+
+// Both encodings without more ado: scheduler and executor.
+func TestEncodings(t *testing.T) {
+	t.Parallel()
+	for _, codec := range []string{"protobuf", "json"} {
+		t.Run(codec, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, agents(3, 4, 4096))
+			w.worker(func(c *worker.Config) { c.MesosCodec = codec })
+			w.verified(w.create(request("in-"+codec, 3, 0)))
+			if w.mesos == nil {
+				return
+			}
+			if got := w.mesos.Encodings(); len(got) != 1 || !strings.HasSuffix(got[0], map[string]string{"protobuf": "x-protobuf", "json": "json"}[codec]) {
+				t.Errorf("schedulers and executors used %v", got)
+			}
+		})
+	}
+}
+
+// A worker whose credentials or CA cannot work does not begin, and says which variable to look at.
+func TestWrongCredentials(t *testing.T) {
+	t.Parallel()
+	w, with := secured(t)
+	for name, c := range map[string]struct {
+		change func(*worker.Config)
+		want   error
+		says   []string
+	}{
+		"none":         {func(c *worker.Config) { c.Principal, c.SecretFile = "", "" }, mesos.ErrUnauthorized, []string{"CLUSTERSMITH_MESOS_PRINCIPAL", "401"}},
+		"wrong secret": {func(c *worker.Config) { c.SecretFile, c.Secret = "", "guess" }, mesos.ErrUnauthorized, []string{"CLUSTERSMITH_MESOS_SECRET", `"clustersmith"`}},
+		"no CA":        {func(c *worker.Config) { c.MesosCA = "" }, nil, []string{"CLUSTERSMITH_MESOS_CA", "certificate"}},
+		"CA missing":   {func(c *worker.Config) { c.MesosCA = "/nonexistent" }, os.ErrNotExist, []string{"CLUSTERSMITH_MESOS_CA"}},
+		"file missing": {func(c *worker.Config) { c.SecretFile = "/nonexistent" }, os.ErrNotExist, []string{"CLUSTERSMITH_MESOS_SECRET_FILE"}},
+	} {
+		cfg := w.config()
+		with(&cfg)
+		c.change(&cfg)
+		one, err := worker.New(cfg, w.log)
+		if err == nil {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			err = one.Run(ctx)
+			cancel()
+		}
+		if err == nil || c.want != nil && !errors.Is(err, c.want) {
+			t.Errorf("%s: %v instead of %v", name, err, c.want)
+			continue
+		}
+		for _, say := range c.says {
+			if !strings.Contains(err.Error(), say) {
+				t.Errorf("%s: %q does not say %s", name, err, say)
+			}
+		}
+	}
+}
