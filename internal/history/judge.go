@@ -36,6 +36,7 @@ func Judge(s Snapshot) []Breach {
 	j.dead()
 	j.lives()
 	j.samples()
+	j.verifications()
 	j.living()
 	j.gone()
 	return j.breaches

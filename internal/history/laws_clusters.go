@@ -44,6 +44,33 @@ func (j *judge) lives() {
 	}
 }
 
+// verifications: a cluster of which nobody killed a process is found as planned whenever it is asked.
+func (j *judge) verifications() {
+	made := map[string]string{} // by name, the job of its latest life
+	for _, ev := range j.s.Events {
+		job := ev.Data.Job
+		switch kind := j.s.Jobs[job].Kind; {
+		case kind == "create" && ev.kind() == "verified" && ev.Data.Plan != nil && ownPlan(ev):
+			made[ev.Data.Cluster] = job
+		case kind == "verify" && ev.Data.Reason == "verification_failed" && made[ev.Data.Cluster] != "" && !j.harmed(made[ev.Data.Cluster]):
+			j.note("there", ev.Data.Cluster, "verification %s failed, though nobody touched the cluster of job %s: %s", job, made[ev.Data.Cluster], ev.Data.Message)
+		}
+	}
+}
+
+// harmed says that the run killed a process of one of a job's frameworks.
+func (j *judge) harmed(job string) bool {
+	for framework := range j.s.Harmed {
+		if strings.HasPrefix(framework, frameworkIDPrefix+job+"-") {
+			return true
+		}
+	}
+	return false
+}
+
+// frameworkIDPrefix, a job's ID and a number make a framework's ID.
+const frameworkIDPrefix = "clustersmith-"
+
 // destroyedBetween takes the first destroy that can have come between two moments.
 func destroyedBetween(destroys []life, used map[string]bool, from, to uint64) bool {
 	for _, d := range destroys {
