@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/url"
 	"path"
+	"regexp"
 	"slices"
 	"time"
 
@@ -19,7 +20,9 @@ const fetchedName = "clustersmith-executor"
 // Executor says how agents start the executor.
 type Executor struct {
 	// Command is an absolute path on the agents, or an http(s) URI that the agent's fetcher
-	// loads into the sandbox.
+	// loads into the sandbox. Where the last part of the URI's path has a SHA-256 in it (64 hex
+	// digits by themselves, as in clustersmith-executor-<sum>), what was fetched is checked
+	// against it before it is run.
 	Command string
 	// Env is added to the executor's environment.
 	Env map[string]string
@@ -54,7 +57,20 @@ func (o Order) executor() (*v1.ExecutorInfo, error) {
 	return info, nil
 }
 
-// command runs the executor itself, without a shell.
+// checksum finds a SHA-256 in a name.
+var checksum = regexp.MustCompile(`(?:^|[^0-9A-Za-z])([0-9a-f]{64})(?:[^0-9A-Za-z].*)?$`)
+
+// checksumStatus is the exit status of an executor's container whose executor is not what its
+// checksum says. (EX_DATAERR; no status of the executor's own.)
+const checksumStatus = 65
+
+// checked is a shell's command that runs what was fetched if it has its checksum. The check is
+// the shell's business: an executor that is not the right one cannot vouch for itself.
+func checked(sum string) string {
+	return fmt.Sprintf("echo '%s  %s' | sha256sum -c - || exit %d; exec ./%[2]s", sum, fetchedName, checksumStatus)
+}
+
+// command runs the executor itself, without a shell but for the check of its checksum.
 func (e Executor) command() (*v1.CommandInfo, error) {
 	shell := false
 	info := &v1.CommandInfo{Shell: &shell}
@@ -63,10 +79,16 @@ func (e Executor) command() (*v1.CommandInfo, error) {
 		executable, extract, name := true, false, fetchedName
 		info.URIs = []v1.CommandInfo_URI{{Value: e.Command, Executable: &executable, Extract: &extract, OutputFile: &name}}
 		value = "./" + fetchedName
+		if sum := checksum.FindStringSubmatch(path.Base(uri.Path)); sum != nil {
+			shell, value = true, checked(sum[1])
+		}
 	} else if !path.IsAbs(e.Command) {
 		return nil, fmt.Errorf("mesos: executor %q is neither an absolute path nor an http(s) URI", e.Command)
 	}
-	info.Value, info.Arguments = &value, []string{value}
+	info.Value = &value
+	if !shell {
+		info.Arguments = []string{value}
+	}
 	if len(e.Env) > 0 {
 		info.Environment = &v1.Environment{}
 		for _, name := range slices.Sorted(maps.Keys(e.Env)) { // equal orders, equal bytes

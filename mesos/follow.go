@@ -199,6 +199,8 @@ func describeWait(status *int32) string {
 		return "it never started"
 	case w.Signaled():
 		return fmt.Sprintf("killed by signal %d (%s)", w.Signal(), w.Signal())
+	case w.ExitStatus() == checksumStatus:
+		return fmt.Sprintf("exit status %d: what was fetched as the executor has not the SHA-256 that its URI names, or the agent has no sha256sum", checksumStatus)
 	default:
 		return fmt.Sprintf("exit status %d", w.ExitStatus())
 	}

@@ -167,6 +167,20 @@ func TestTaskDescription(t *testing.T) {
 		t.Errorf("labels %v, want %v", labels, want)
 	}
 	d := task.Discovery
+	if d.Visibility != v1.CLUSTER || !reflect.DeepEqual(d.Labels, task.Labels) {
+		t.Errorf("discovery is for %v with %v", d.Visibility, d.Labels)
+	}
+	for i, want := range []struct {
+		name string
+		port int
+	}{{"redis", n.Port}, {"bus", n.BusPort}} {
+		if p := d.Ports.Ports[i]; p.GetName() != want.name || int(p.Number) != want.port || p.GetProtocol() != "tcp" {
+			t.Errorf("port %v, want %v", p, want)
+		}
+	}
+	if task.Name != "orders-4" {
+		t.Errorf("the task is called %q", task.Name)
+	}
 	if d.GetName() != "orders" || len(d.Ports.Ports) != 2 || d.Ports.Ports[0].GetName() != "redis" || d.Ports.Ports[0].Number != uint32(n.Port) {
 		t.Errorf("discovery %v", d)
 	}
@@ -197,6 +211,21 @@ func TestExecutorCommand(t *testing.T) {
 	if u := c.URIs; len(u) != 1 || u[0].Value != uri || !u[0].GetExecutable() || u[0].GetExtract() ||
 		u[0].GetOutputFile() != "clustersmith-executor" || c.GetValue() != "./clustersmith-executor" || c.GetShell() {
 		t.Errorf("got %v", c)
+	}
+	sum := strings.Repeat("0123456789abcdef", 4)
+	for uri, want := range map[string]bool{
+		"http://h/clustersmith-executor-" + sum:        true,
+		"http://h/" + sum:                              true,
+		"http://h/e_" + sum + ".bin?x=1":               true,
+		"http://h/executor." + sum + "/executor":       false, // another file in a folder of that name
+		"http://h/clustersmith-executor-" + sum + "0":  false,
+		"http://h/clustersmith-executor-" + sum[:63]:   false,
+		"http://h/clustersmith-executor?sha256=" + sum: false,
+	} {
+		c, err := Executor{Command: uri}.command()
+		if err != nil || c.GetShell() != want || strings.Contains(c.GetValue(), sum) != want || (len(c.Arguments) == 0) != want {
+			t.Errorf("%s: checked %v, want %v: %v, %v", uri, c.GetShell(), want, c, err)
+		}
 	}
 	for _, bad := range []string{"", "bin/executor", "./executor", "ftp://h/e", "http://"} {
 		if _, err := (Executor{Command: bad}).command(); err == nil {

@@ -27,7 +27,7 @@ type Config struct {
 	SecretFile    string   `env:"MESOS_SECRET_FILE" desc:"file with the secret, instead of MESOS_SECRET"`
 	MesosCA       string   `env:"MESOS_CA" desc:"file with the CA certificates that https masters are checked against"`
 	MesosCodec    string   `env:"MESOS_CODEC" default:"protobuf" desc:"protobuf or json: how workers speak to the master and executors to their agents"`
-	Executor      string   `env:"EXECUTOR" default:"/usr/local/bin/clustersmith-executor" desc:"clustersmith-executor on the agents: an absolute path there, or an http(s) URI that agents fetch"`
+	Executor      string   `env:"EXECUTOR" default:"/usr/local/bin/clustersmith-executor" desc:"clustersmith-executor on the agents: an absolute path there, or an http(s) URI that agents fetch; a SHA-256 in its name is checked"`
 	ExecutorCPUs  float64  `env:"EXECUTOR_CPUS" default:"0.1" desc:"cores that an executor takes on every host beside its nodes"`
 	ExecutorMemMB int      `env:"EXECUTOR_MEMORY_MB" default:"64" desc:"memory (MiB) that an executor takes on every host beside its nodes"`
 	RedisServer   string   `env:"REDIS_SERVER" desc:"path of redis-server on the agents; default: looked up there"`
