@@ -32,15 +32,14 @@ import (
 
 // options say what to run.
 type options struct {
-	seed     uint64
-	length   time.Duration
-	lanes    int           // streams of requests beside each other
-	pause    time.Duration // at most, between two faults
-	hurry    bool          // every lane runs one script of a few
-	bin      string        // folder of the binaries under test
-	dir      string        // for all data; made, and removed after a clean run
-	out      io.Writer
-	natsSelf []string // how this program is started as a NATS server
+	seed   uint64
+	length time.Duration
+	lanes  int           // streams of requests beside each other
+	pause  time.Duration // at most, between two faults
+	hurry  bool          // deal a third of the faults only
+	bin    string        // folder of the binaries under test
+	dir    string        // for all data; made, and removed after a clean run
+	out    io.Writer
 }
 
 func main() {
