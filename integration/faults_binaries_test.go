@@ -35,7 +35,8 @@ var binaryFaults = []fault{
 	{
 		name: "redis-server is of another version", reason: contracts.ReasonStartFailed, says: "6.0",
 		config: broken(func(w *world, cfg *workerConfig) {
-			cfg.RedisServer = w.script(0o755, "echo 'Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=0'")
+			cfg.RedisServer = w.script(0o755, `[ "$1" = --version ] || exec redis-server "$@"
+echo 'Redis server v=6.0.16 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64 build=0'`)
 		}),
 	},
 	{

@@ -272,7 +272,8 @@ func (w *Worker) failInvalid(ctx context.Context, d *delivery, id, cluster strin
 	if !created && h.rec.MsgSeq != d.seq {
 		return nil
 	}
-	if h.rec.Terminal == nil {
+	told := h.rec.Terminal != nil
+	if !told {
 		details := &contracts.Details{}
 		var field *contracts.FieldError
 		if errors.As(cause, &field) {
@@ -288,8 +289,13 @@ func (w *Worker) failInvalid(ctx context.Context, d *delivery, id, cluster strin
 		}
 	}
 	failpoint.Hit(failpoint.Ended)
-	w.metrics.finished(h.rec)
-	return w.store.publishTerminal(ctx, *h.rec.Terminal)
+	if err := w.store.publishTerminal(ctx, *h.rec.Terminal); err != nil {
+		return err
+	}
+	if !told {
+		w.metrics.finished(h.rec)
+	}
+	return nil
 }
 
 // deadLetter keeps the message where people can look at it, and ends its delivery.

@@ -68,7 +68,33 @@ func newMetrics(others ...prometheus.Collector) *metrics {
 		m.leaseWait, m.leaseHeld, m.leaseLost, m.offers, m.natsReconnects, m.mesosReconnects, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(others...)
+	m.begin()
 	return m
+}
+
+// begin makes every series that is known beforehand: increase() and rate() do not see the first
+// step of one that begins with it.
+func (m *metrics) begin() {
+	kinds := []contracts.JobKind{contracts.JobCreate, contracts.JobDestroy, contracts.JobVerify}
+	for _, reason := range contracts.Reasons {
+		for _, kind := range kinds {
+			m.jobs.WithLabelValues(string(kind), string(contracts.PhaseFailed), string(reason))
+		}
+		m.attempts.WithLabelValues(string(reason))
+	}
+	for kind, result := range map[contracts.JobKind]contracts.Phase{
+		contracts.JobCreate: contracts.PhaseVerified, contracts.JobVerify: contracts.PhaseVerified, contracts.JobDestroy: contracts.PhaseDestroyed,
+	} {
+		m.jobs.WithLabelValues(string(kind), string(result), "")
+	}
+	m.jobs.WithLabelValues(string(contracts.JobCreate), string(contracts.PhaseCancelled), "")
+	for _, why := range []string{whyDrain, whyWaiting, whyInterrupted, whyCleanup} {
+		m.handBacks.WithLabelValues(why)
+	}
+	for _, kind := range []string{"create", "destroy", "verify", "cancel", "unknown"} {
+		m.dead.WithLabelValues(kind, string(contracts.ReasonInvalidRequest))
+		m.dead.WithLabelValues(kind, string(contracts.ReasonInternal))
+	}
 }
 
 func counter(name, help string) prometheus.Counter {

@@ -99,11 +99,16 @@ func (r *run) work(ctx context.Context) (verdict, error) {
 	if err := r.buryCrasher(ctx); err != nil {
 		return verdict{}, err
 	}
+	told := r.rec.Terminal != nil // a former owner, or an earlier delivery, has counted it
 	for {
 		var err error
 		switch step := jobs.Next(r.rec); step {
 		case jobs.Publish:
-			return r.publishEnd(ctx)
+			v, err := r.publishEnd(ctx)
+			if err == nil && !told {
+				r.w.metrics.finished(r.rec)
+			}
+			return v, err
 		case jobs.End:
 			err = r.end(ctx)
 		case jobs.CleanUp:
@@ -258,18 +263,6 @@ func (r *run) handBackAfter(why string, delay time.Duration, change func(*contra
 	return verdict{kind: handBack, delay: delay}, err
 }
 
-// buryCrasher ends a job that has taken too many workers with it.
-func (r *run) buryCrasher(ctx context.Context) error {
-	if r.rec.Terminal != nil || r.rec.Cleanup || r.rec.Pending != nil || r.rec.Crashes < r.w.cfg.MaxCrashes {
-		return nil
-	}
-	why := fmt.Sprintf("%d workers ended without finishing or handing back this job, the last in phase %s.", r.rec.Crashes, r.rec.Phase)
-	if _, err := r.w.deadLetter(ctx, r.d, contracts.ReasonInternal, why); err != nil {
-		return err
-	}
-	return r.abandon(ctx, &contracts.Outcome{Type: contracts.EventFailed, Reason: contracts.ReasonInternal, Message: why}, nil)
-}
-
 // end writes the terminal event of a job of which nothing is left.
 func (r *run) end(ctx context.Context) error {
 	if r.kind == contracts.JobCreate {
@@ -290,7 +283,6 @@ func (r *run) publishEnd(ctx context.Context) (verdict, error) {
 	if err := r.s.publishTerminal(ctx, *r.rec.Terminal); err != nil {
 		return verdict{}, err
 	}
-	r.w.metrics.finished(r.rec)
 	r.log.Info("job has ended", "phase", r.rec.Phase, "reason", r.rec.Terminal.Data.Reason, "elapsed", r.elapsed().Round(time.Millisecond))
 	return verdict{kind: ack}, nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/internal/cli/show"
 	"github.com/clustersmith/clustersmith/worker"
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -70,13 +72,15 @@ type deadReplayCmd struct {
 	kindFlag
 	Seq uint64 `arg:"" optional:"" help:"The dead letter's number, as dead list shows it."`
 	All bool   `help:"All that are there now."`
+	New bool   `name:"new-id" help:"As requests with new ids: an id whose job has ended is not worked on again."`
 }
 
 // replayed is what replay prints for each letter with -o json.
 type replayed struct {
 	Sequence uint64 `json:"sequence"` // of the dead letter, which is gone
 	Subject  string `json:"subject"`
-	Queued   uint64 `json:"queued"` // its sequence in the queue
+	Queued   uint64 `json:"queued"`       // its sequence in the queue
+	ID       string `json:"id,omitempty"` // the request's new id
 }
 
 func (cmd *deadReplayCmd) Run(e *env) error {
@@ -96,7 +100,7 @@ func (cmd *deadReplayCmd) Run(e *env) error {
 	}
 	refused := false
 	err = c.deadLetters(e.ctx, cmd.subject(), func(m *jetstream.RawStreamMsg) error {
-		err := e.replay(c, m)
+		err := e.replay(c, m, cmd.New)
 		var no *exitError
 		if errors.As(err, &no) && no.status == BadInput { // this one cannot be; others may
 			refused = true
@@ -129,7 +133,7 @@ func (cmd *deadReplayCmd) one(e *env, c *client) error {
 	if err != nil {
 		return explain(fmt.Errorf("dead letter %d: %w", cmd.Seq, err))
 	}
-	return e.replay(c, m)
+	return e.replay(c, m, cmd.New)
 }
 
 // deadLetters calls do with each letter that is there now, oldest first. Letters that arrive
@@ -165,20 +169,28 @@ func next(ctx context.Context, stream jetstream.Stream, seq uint64, subject stri
 }
 
 // replay publishes the original of a dead letter where it came from; once the queue has it, the
-// letter is deleted. Trying again is safe: the message ID is the letter's own.
-func (e *env) replay(c *client, m *jetstream.RawStreamMsg) error {
+// letter is deleted. Trying again is safe: the message ID is the letter's own, and so is a new id
+// of the request.
+func (e *env) replay(c *client, m *jetstream.RawStreamMsg, renew bool) error {
 	ctx, cancel := context.WithTimeout(e.ctx, opTimeout)
 	defer cancel()
 	subject := m.Header.Get(worker.HeaderSubject)
 	if !strings.HasPrefix(subject, strings.TrimSuffix(contracts.SubjectsJobs, ">")) {
 		return badInput("dead letter %d does not say which request it was (%s: %q); it stays where it is", m.Sequence, worker.HeaderSubject, subject)
 	}
-	if err := c.replayable(ctx, m); err != nil {
+	letter, id := fmt.Sprintf("replay.%d.%d", m.Sequence, m.Time.UnixNano()), ""
+	if renew {
+		id = uuid.NewSHA1(uuid.NameSpaceOID, []byte(letter)).String()
+		var err error
+		if m.Data, err = withID(m.Data, id); err != nil {
+			return badInput("dead letter %d cannot be given a new id: %v", m.Sequence, err)
+		}
+	} else if err := c.replayable(ctx, m); err != nil {
 		return err
 	}
 	msg := &nats.Msg{Subject: subject, Header: original(m.Header), Data: m.Data}
 	ack, err := c.js.PublishMsg(ctx, msg,
-		jetstream.WithMsgID(fmt.Sprintf("replay.%d.%d", m.Sequence, m.Time.UnixNano())),
+		jetstream.WithMsgID(letter),
 		jetstream.WithExpectStream(contracts.StreamJobs), jetstream.WithRetryAttempts(3))
 	if err != nil {
 		return explain(fmt.Errorf("publish dead letter %d on %s: %w", m.Sequence, subject, err))
@@ -191,10 +203,24 @@ func (e *env) replay(c *client, m *jetstream.RawStreamMsg) error {
 		return explain(fmt.Errorf("dead letter %d is in the queue again, but could not be deleted: %w", m.Sequence, err))
 	}
 	if e.json {
-		return e.encodeLine(replayed{m.Sequence, subject, ack.Sequence})
+		return e.encodeLine(replayed{m.Sequence, subject, ack.Sequence, id})
 	}
-	_, err = fmt.Fprintf(e.out, "Dead letter %d is in the queue again, on %s, as number %d.\n", m.Sequence, show.Clean(subject), ack.Sequence)
+	as := ""
+	if id != "" {
+		as = ", with the id " + id
+	}
+	_, err = fmt.Fprintf(e.out, "Dead letter %d is in the queue again, on %s, as number %d%s.\n", m.Sequence, show.Clean(subject), ack.Sequence, as)
 	return err
+}
+
+// withID is a request with another id; everything else in it stays as it is.
+func withID(request []byte, id string) ([]byte, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(request, &fields); err != nil {
+		return nil, err
+	}
+	fields["id"], _ = json.Marshal(id) // a string always can be
+	return json.Marshal(fields)
 }
 
 // replayable refuses the request of a job that has ended: workers answer an ID once.
@@ -211,7 +237,7 @@ func (c *client) replayable(ctx context.Context, m *jetstream.RawStreamMsg) erro
 		return err
 	}
 	if len(jobs) > 0 && jobs[0].Terminal != nil {
-		return badInput("dead letter %d: the job %s has ended as %s, and an id is used once; publish the request with a new id (clustersmith dead list -o json has its bytes)",
+		return badInput("dead letter %d: the job %s has ended as %s, and an id is used once; replay it with --new-id",
 			m.Sequence, id, jobs[0].Phase)
 	}
 	return nil
