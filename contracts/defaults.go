@@ -55,7 +55,7 @@ func SameSpec(a, b CreateRequest) bool {
 }
 
 func (o RedisOptions) same(p RedisOptions) bool {
-	return o.Flavor == p.Flavor && o.Version == p.Version && o.Persistence == p.Persistence && maps.Equal(o.Config, p.Config)
+	return o.Flavor == p.Flavor && o.Version == p.Version && o.Persistence == p.Persistence && o.Image == p.Image && maps.Equal(o.Config, p.Config)
 }
 
 func (p Placement) same(q Placement) bool {

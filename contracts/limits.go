@@ -22,6 +22,8 @@ const (
 	MaxConfigValue     = 1024 // bytes
 	MaxRoleLength      = 255
 
+	// MaxImageLength is the longest name of an image, in bytes.
+	MaxImageLength = 255
 	// MaxRequestSize is the longest request, in bytes. It leaves room for headers in
 	// StreamJobs and in the dead letter that a request may become.
 	MaxRequestSize = 160 << 10
@@ -35,6 +37,7 @@ const (
 	PatternVersion     = `^(0|[1-9][0-9]?)\.(0|[1-9][0-9]?)$`
 	PatternConfigKey   = `^[a-z0-9][a-z0-9-]{0,63}$`
 	PatternFaultDomain = `^(host|zone|region|attribute:[A-Za-z0-9_/.-]{1,128})$`
+	PatternImage       = `^[a-z0-9]+([._:/-]+[A-Za-z0-9_]+)*(@sha256:[0-9a-f]{64})?$`
 	PatternDuration    = `^\+?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+$`
 )
 

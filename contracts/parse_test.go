@@ -42,7 +42,7 @@ func TestParseCreateFillsDefaults(t *testing.T) {
 	}
 	got := fmt.Sprintf("%+v", r)
 	want := "{ID:6ff0c3f2-8f0c-4b9c-9a64-0a4d8f1f7b11 Cluster:orders Masters:3 Replicas:1 Node:{CPUs:0.5 MemoryMB:1024} " +
-		"Redis:{Flavor:redis Version:7.0 Persistence:none Config:map[]} " +
+		"Redis:{Flavor:redis Version:7.0 Persistence:none Image: Config:map[]} " +
 		"Placement:{Role:* FaultDomain:host FaultDomainRule:required Link:pair MaxNodesPerHost:0 ExcludeHosts:[]} Deadline:120000000000}"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -85,6 +85,10 @@ func TestParseCreateNamesTheRefusedField(t *testing.T) {
 		{"redis.version", `""`, "redis.version", "empty"},
 		{"redis.flavor", `"keydb"`, "redis.flavor", "valkey"},
 		{"redis.persistence", `"both"`, "redis.persistence", "rdb"},
+		{"redis.image", `"redis 7"`, "redis.image", "redis:7.0"},
+		{"redis.image", `"../redis"`, "redis.image", "redis:7.0"},
+		{"redis.image", `"redis@sha256:12"`, "redis.image", "redis:7.0"},
+		{"redis.image", `"` + strings.Repeat("a", 256) + `"`, "redis.image", "redis:7.0"},
 		{"redis.config", `{"include":"/etc/passwd"}`, "redis.config.include", "leave it out"},
 		{"redis.config", `{"cluster-announce-ip":"1.2.3.4"}`, "redis.config.cluster-announce-ip", "plan"},
 		{"redis.config", `{"requirepass":"x"}`, "redis.config.requirepass", "not supported"},
@@ -135,6 +139,8 @@ func TestParseCreateAccepts(t *testing.T) {
 		{"replicas", `0`},
 		{"node.cpus", `0.001`}, {"node.cpus", `0.3`}, {"node.cpus", `63.999`}, {"node.cpus", `2`},
 		{"redis.version", `"6.2"`}, {"redis.flavor", `"valkey"`}, {"redis.persistence", `"aof"`},
+		{"redis.image", `"redis:7.0"`}, {"redis.image", `"registry.example:5000/team/redis:7.0.15-alpine"`},
+		{"redis.image", `"redis@sha256:` + strings.Repeat("0a", 32) + `"`},
 		{"redis.config", `{"notify-keyspace-events":"","maxmemory-policy":"allkeys-lru","maxmemory":"512mb"}`},
 		{"placement.role", `"team/cache"`}, {"placement.role", `"a.b-c_d"`},
 		{"placement.fault_domain", `"attribute:rack"`}, {"placement.exclude_hosts", `["10.0.0.1","2001:db8::1"]`},
@@ -249,7 +255,7 @@ func TestSameSpec(t *testing.T) {
 	for _, other := range []CreateRequest{
 		parse("cluster", `"b"`), parse("masters", "4"), parse("replicas", "2"), parse("node.cpus", "1"), parse("node.memory_mb", "64"),
 		parse("redis.flavor", `"valkey"`), parse("redis.version", `"7.2"`), parse("redis.persistence", `"aof"`),
-		parse("redis.config", `{"maxmemory":"1mb"}`), parse("placement.role", `"a"`), parse("placement.fault_domain", `"zone"`),
+		parse("redis.image", `"redis:7.0"`), parse("redis.config", `{"maxmemory":"1mb"}`), parse("placement.role", `"a"`), parse("placement.fault_domain", `"zone"`),
 		parse("placement.fault_domain_rule", `"preferred"`), parse("placement.link", `"ring"`),
 		parse("placement.max_nodes_per_host", "4"), parse("placement.exclude_hosts", `["10.0.0.1"]`),
 	} {

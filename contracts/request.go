@@ -43,6 +43,9 @@ type RedisOptions struct {
 	Version string `json:"version,omitempty"`
 	// Persistence is "none" (default: a cache), "aof" or "rdb".
 	Persistence string `json:"persistence,omitempty"`
+	// Image is a Docker image that the nodes run in (Mesos containerizer), with the server, a
+	// shell and the executor's needs in it. Default: none, the agents' own file system.
+	Image string `json:"image,omitempty"`
 	// Config holds redis.conf directives by name. Names that the worker owns, and values
 	// that could smuggle in a directive, are refused.
 	Config map[string]string `json:"config,omitempty"`

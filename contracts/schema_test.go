@@ -192,6 +192,8 @@ func TestSchemaAgreesWithParse(t *testing.T) {
 		{"create", create(`,"Deadline":"2m"`), false},
 		{"create", create(`,"redis":{}`), true},
 		{"create", create(`,"redis":{"version":"7.2","flavor":"valkey","persistence":"rdb"}`), true},
+		{"create", create(`,"redis":{"image":"registry.example:5000/redis:7.0"}`), true},
+		{"create", create(`,"redis":{"image":"redis 7"}`), false},
 		{"create", create(`,"redis":{"version":"7.2.1"}`), false},
 		{"create", create(`,"redis":{"version":7.2}`), false},
 		{"create", create(`,"redis":{"flavor":""}`), false},

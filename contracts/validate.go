@@ -18,6 +18,7 @@ var (
 	clusterName = regexp.MustCompile(PatternCluster)
 	uuidText    = regexp.MustCompile(PatternUUID)
 	versionText = regexp.MustCompile(PatternVersion)
+	imageText   = regexp.MustCompile(PatternImage)
 	domainText  = regexp.MustCompile(PatternFaultDomain)
 )
 
@@ -55,6 +56,9 @@ func (r CancelRequest) Validate() error {
 func (o RedisOptions) validate() error {
 	if !versionText.MatchString(o.Version) {
 		return refuse("redis.version", "must be major.minor such as %q, not %+.40q", DefaultVersion, o.Version)
+	}
+	if o.Image != "" && (len(o.Image) > MaxImageLength || !imageText.MatchString(o.Image)) {
+		return refuse("redis.image", "must be the name of a Docker image such as redis:7.0 or registry.example/redis:7.0, not %+.80q", o.Image)
 	}
 	return first(
 		checkChoice("redis.flavor", o.Flavor, Flavors),

@@ -24,6 +24,9 @@ type Executor struct {
 	// digits by themselves, as in clustersmith-executor-<sum>), what was fetched is checked
 	// against it before it is run.
 	Command string
+	// Image is a Docker image that the executor and its nodes run in; empty: none. The executor
+	// itself does not come from it: the agent puts it into the sandbox, a path of its own too.
+	Image string
 	// Env is added to the executor's environment.
 	Env map[string]string
 	// ShutdownGrace is how long the executor has to end its nodes before the agent kills
@@ -51,6 +54,12 @@ func (o Order) executor() (*v1.ExecutorInfo, error) {
 		Command:     command,
 		Data:        data,
 	}
+	if image := o.Executor.Image; image != "" {
+		kind, docker := v1.ContainerInfo_MESOS, v1.Image_DOCKER
+		info.Container = &v1.ContainerInfo{Type: &kind, Mesos: &v1.ContainerInfo_MesosInfo{
+			Image: &v1.Image{Type: &docker, Docker: &v1.Image_Docker{Name: image}},
+		}}
+	}
 	if grace := o.Executor.ShutdownGrace; grace > 0 {
 		info.ShutdownGracePeriod = &v1.DurationInfo{Nanoseconds: grace.Nanoseconds()}
 	}
@@ -70,20 +79,35 @@ func checked(sum string) string {
 	return fmt.Sprintf("echo '%s  %s' | sha256sum -c - || exit %d; exec ./%[2]s", sum, fetchedName, checksumStatus)
 }
 
-// command runs the executor itself, without a shell but for the check of its checksum.
+// inSandbox goes before a command in an image, which may have another working directory.
+const inSandbox = `cd "$MESOS_SANDBOX" || exit 1; `
+
+// command runs the executor itself, without a shell where neither a checksum is
+// to be checked nor an image is entered.
 func (e Executor) command() (*v1.CommandInfo, error) {
 	shell := false
 	info := &v1.CommandInfo{Shell: &shell}
 	value := e.Command
-	if uri, err := url.Parse(e.Command); err == nil && (uri.Scheme == "http" || uri.Scheme == "https") && uri.Host != "" {
+	fetch := func() {
 		executable, extract, name := true, false, fetchedName
 		info.URIs = []v1.CommandInfo_URI{{Value: e.Command, Executable: &executable, Extract: &extract, OutputFile: &name}}
 		value = "./" + fetchedName
+	}
+	if uri, err := url.Parse(e.Command); err == nil && (uri.Scheme == "http" || uri.Scheme == "https") && uri.Host != "" {
+		fetch()
 		if sum := checksum.FindStringSubmatch(path.Base(uri.Path)); sum != nil {
 			shell, value = true, checked(sum[1])
 		}
 	} else if !path.IsAbs(e.Command) {
 		return nil, fmt.Errorf("mesos: executor %q is neither an absolute path nor an http(s) URI", e.Command)
+	} else if e.Image != "" {
+		fetch()
+	}
+	if e.Image != "" {
+		if !shell {
+			value = "exec " + value
+		}
+		shell, value = true, inSandbox+value
 	}
 	info.Value = &value
 	if !shell {

@@ -3,6 +3,7 @@ package mesos
 import (
 	"context"
 	"fmt"
+	"strings"
 	"syscall"
 	"time"
 
@@ -161,6 +162,10 @@ type executorEnd struct {
 
 // explain adds how the executor ended to a status that says only that it did.
 func (d *Deployment) explain(st *v1.TaskStatus) {
+	if said := st.GetMessage(); strings.Contains(said, "Unsupported container image type") {
+		text := said + " (the agent runs no images; it needs --image_providers=docker and --isolation=filesystem/linux,docker/runtime)"
+		st.Message = &text
+	}
 	end, known := d.ends[st.GetAgentID().GetValue()]
 	if !known || st.Reason == nil || st.GetReason() != v1.REASON_EXECUTOR_TERMINATED {
 		return

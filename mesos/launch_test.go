@@ -192,6 +192,17 @@ func TestTaskDescription(t *testing.T) {
 	if got, err := bundle.Decode(e.Data); err != nil || !reflect.DeepEqual(got.Plan, order.Bundle.Plan) {
 		t.Errorf("the executor's data is not the bundle: %v", err)
 	}
+	if e.Container != nil {
+		t.Errorf("a container without an image: %v", e.Container)
+	}
+	order.Executor.Image = "redis:7.0"
+	if launches, _, err = order.Launches(offers); err != nil {
+		t.Fatal(err)
+	}
+	in := launches[0].Tasks[0].Executor.Container
+	if in == nil || *in.Type != v1.ContainerInfo_MESOS || in.Mesos.Image.GetType() != v1.Image_DOCKER || in.Mesos.Image.Docker.Name != "redis:7.0" {
+		t.Errorf("the container of the image is %v", in)
+	}
 	c := e.Command
 	if c.GetShell() || c.GetValue() != "/opt/clustersmith-executor" || !reflect.DeepEqual(c.Arguments, []string{"/opt/clustersmith-executor"}) {
 		t.Errorf("command %v", c)
@@ -225,6 +236,16 @@ func TestExecutorCommand(t *testing.T) {
 		c, err := Executor{Command: uri}.command()
 		if err != nil || c.GetShell() != want || strings.Contains(c.GetValue(), sum) != want || (len(c.Arguments) == 0) != want {
 			t.Errorf("%s: checked %v, want %v: %v, %v", uri, c.GetShell(), want, c, err)
+		}
+	}
+	for command, want := range map[string]string{
+		"/opt/e":          `cd "$MESOS_SANDBOX" || exit 1; exec ./clustersmith-executor`,
+		"http://h/e":      `cd "$MESOS_SANDBOX" || exit 1; exec ./clustersmith-executor`,
+		"http://h/" + sum: `cd "$MESOS_SANDBOX" || exit 1; ` + checked(sum),
+	} {
+		c, err := Executor{Command: command, Image: "redis:7.0"}.command()
+		if err != nil || !c.GetShell() || c.GetValue() != want || len(c.URIs) != 1 || c.URIs[0].Value != command || !c.URIs[0].GetExecutable() {
+			t.Errorf("%s in an image: %v, %v", command, c, err)
 		}
 	}
 	for _, bad := range []string{"", "bin/executor", "./executor", "ftp://h/e", "http://"} {

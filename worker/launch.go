@@ -77,6 +77,6 @@ func (r *run) order(plan chunkdist.Plan) mesos.Order {
 		},
 		Node:     chunkdist.Resources{CPUs: req.Node.CPUs, MemoryMB: float64(req.Node.MemoryMB)},
 		Overhead: chunkdist.Resources{CPUs: r.w.cfg.ExecutorCPUs, MemoryMB: float64(r.w.cfg.ExecutorMemMB)},
-		Executor: r.w.cfg.executor(),
+		Executor: r.w.cfg.executor(req.Redis.Image),
 	}
 }

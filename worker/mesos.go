@@ -34,12 +34,12 @@ func MesosClient(cfg Config, log *slog.Logger, reconnected func()) (*mesos.Clien
 
 // executor is how agents start the executor. It speaks to its agent as the worker does to the
 // master: in one encoding.
-func (c Config) executor() mesos.Executor {
+func (c Config) executor(image string) mesos.Executor {
 	env := map[string]string{"CLUSTERSMITH_EXECUTOR_ENCODING": c.MesosCodec}
 	if c.RedisServer != "" {
 		env["CLUSTERSMITH_REDIS_SERVER"] = c.RedisServer
 	}
-	return mesos.Executor{Command: c.Executor, Env: env, ShutdownGrace: executorGrace}
+	return mesos.Executor{Command: c.Executor, Image: image, Env: env, ShutdownGrace: executorGrace}
 }
 
 // ExplainMesos adds to an error of Mesos which variables mend it.

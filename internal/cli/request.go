@@ -25,6 +25,7 @@ type specFlags struct {
 	Flavor          string            `placeholder:"NAME" help:"redis (default) or valkey."`
 	Version         string            `placeholder:"X.Y" help:"The server's version (default 7.0)."`
 	Persistence     string            `placeholder:"KIND" help:"none (default), aof or rdb."`
+	Image           string            `placeholder:"NAME" help:"Docker image that the nodes run in, on agents with image support; default none."`
 	Config          map[string]string `mapsep:"none" placeholder:"NAME=VALUE" help:"A redis.conf directive; may be repeated."`
 	Role            string            `placeholder:"ROLE" help:"The Mesos role whose resources are used (default *)."`
 	FaultDomain     string            `placeholder:"KIND" help:"host (default), zone, region or attribute:NAME."`
@@ -39,7 +40,7 @@ func (f specFlags) request() contracts.CreateRequest {
 	r := contracts.CreateRequest{
 		ID: f.ID, Cluster: f.Cluster, Masters: f.Masters, Replicas: 1,
 		Node:  contracts.NodeResources{CPUs: f.CPUs, MemoryMB: f.Memory},
-		Redis: contracts.RedisOptions{Flavor: f.Flavor, Version: f.Version, Persistence: f.Persistence, Config: f.Config},
+		Redis: contracts.RedisOptions{Flavor: f.Flavor, Version: f.Version, Persistence: f.Persistence, Image: f.Image, Config: f.Config},
 		Placement: contracts.Placement{
 			Role: f.Role, FaultDomain: f.FaultDomain, FaultDomainRule: f.FaultDomainRule, Link: f.Link,
 			MaxNodesPerHost: f.MaxNodesPerHost, ExcludeHosts: f.ExcludeHost,

@@ -35,7 +35,8 @@
 //	no operator API, no agent API beyond the     clients of the scheduler and executor APIs need none;
 //	executor's, no web UI: 404                   GET /state (and /health) is for people and tests
 //	LAUNCH_GROUP, DEFAULT executors, containers  tasks run as plain processes; each is refused with
-//	and images are refused                       TASK_ERROR and a sentence
+//	are refused                                  TASK_ERROR and a sentence. An executor's image is
+//	                                             refused as by an agent without --image_providers
 //	RESERVE, CREATE … in ACCEPT are ignored      reservations, dynamic ones too, are configured
 //	                                             (AgentConfig.Reserved); there are no volumes
 //	no weights or revocable resources; quota     not modelled; REQUEST is accepted and ignored

@@ -19,6 +19,7 @@ type run struct {
 	container string
 	command   *mesos.CommandInfo
 	env       map[string]string
+	image     *mesos.Image // that the executor asks for
 	stdout    *os.File
 	stderr    *os.File
 }
@@ -56,7 +57,7 @@ func (a *agent) newRun(e *agentExecutor) *run {
 	for _, v := range e.info.Command.Environment.GetVariables() {
 		env[v.Name] = v.GetValue()
 	}
-	return &run{dir: dir, container: e.container, command: e.info.Command, env: env}
+	return &run{dir: dir, container: e.container, command: e.info.Command, env: env, image: imageOf(e.info)}
 }
 
 // prepare makes the sandbox and fetches the URIs. The errors are in the words of Mesos.
@@ -70,6 +71,9 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	if r.stderr, err = openOutput(filepath.Join(r.dir, "stderr")); err != nil {
 		return fmt.Errorf("Failed to create the sandbox: %w", err)
+	}
+	if r.image != nil { // as an agent without --image_providers says
+		return fmt.Errorf("Unsupported container image type: %s", r.image.GetType())
 	}
 	for _, uri := range r.command.URIs {
 		if err := fetch(ctx, uri, r.dir); err != nil {

@@ -24,7 +24,7 @@ func (m *master) validateTask(f *framework, a *masterAgent, rest pool, info meso
 	if (info.Executor == nil) == (info.Command == nil) {
 		return nil, "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present"
 	}
-	if info.Container != nil || info.Executor != nil && info.Executor.Container != nil {
+	if info.Container != nil || info.Executor != nil && info.Executor.Container != nil && imageOf(*info.Executor) == nil {
 		return nil, "Containers are not supported by this local Mesos"
 	}
 	need, err := poolOf(info.Resources)
@@ -45,6 +45,14 @@ func (m *master) validateTask(f *framework, a *masterAgent, rest pool, info meso
 		return nil, fmt.Sprintf("Total resources %s required by task and its executor is more than available %s", need, rest)
 	}
 	return need, ""
+}
+
+// imageOf is the image of an executor in a Mesos container; nil where there is none.
+func imageOf(e mesos.ExecutorInfo) *mesos.Image {
+	if c := e.Container; c != nil && c.Type != nil && *c.Type == mesos.ContainerInfo_MESOS && c.Mesos != nil {
+		return c.Mesos.Image
+	}
+	return nil
 }
 
 // validateExecutor returns what a new executor takes; a known one takes nothing more.

@@ -32,6 +32,8 @@ func constrainCreate(s *jsonschema.Schema) {
 	setDefault(at(s, "redis.version"), contracts.DefaultVersion)
 	oneOf(at(s, "redis.flavor"), contracts.Flavors)
 	oneOf(at(s, "redis.persistence"), contracts.Persistences)
+	image := at(s, "redis.image")
+	image.Pattern, image.MaxLength = contracts.PatternImage, jsonschema.Ptr(contracts.MaxImageLength)
 	constrainConfig(at(s, "redis.config"))
 
 	role := at(s, "placement.role")
