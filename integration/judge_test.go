@@ -84,4 +84,5 @@ func (w *world) emptied() {
 		}
 	}
 	w.nothingRuns()
+	w.judged()
 }

@@ -1,0 +1,21 @@
+package integration
+
+import (
+	"path/filepath"
+
+	whole "github.com/clustersmith/clustersmith/internal/history"
+)
+
+// judged lets a judge that shares no code with what is tested look at everything that is left of
+// this world: every job's whole history, and what lives.
+func (w *world) judged() {
+	w.t.Helper()
+	s, err := whole.Collect(w.t.Context(), whole.Source{JetStream: w.js, Mesos: w.masters, Sandboxes: filepath.Join(w.dir, "mesos")})
+	must(w.t, err)
+	if w.mesos == nil { // others may use a Mesos that is not ours
+		s.Frameworks = nil
+	}
+	for _, b := range whole.Judge(s) {
+		w.t.Errorf("breach: %s", b)
+	}
+}
