@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"flag"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -49,10 +51,19 @@ func TestMetrics(t *testing.T) {
 	for _, p := range problems {
 		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
-	known := map[string]bool{}
+	known, rows := map[string]bool{}, ""
 	for _, f := range families {
 		known[f.GetName()] = true
+		if !strings.HasPrefix(f.GetName(), "clustersmith_") {
+			continue // Go's and the process' own
+		}
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, "`"+l.GetName()+"`")
+		}
+		rows += fmt.Sprintf("| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, ", "), f.GetHelp())
 	}
+	documented(t, rows)
 	for _, file := range []string{"../deploy/grafana-dashboard.json", "../deploy/prometheus-alerts.yaml"} {
 		text, err := os.ReadFile(file)
 		must(t, err)
@@ -66,4 +77,28 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 	}
+}
+
+var rewrite = flag.Bool("update", false, "write the table of metrics in docs/operations.md again")
+
+// documented checks the table of metrics in docs/operations.md.
+func documented(t *testing.T, rows string) {
+	t.Helper()
+	table := "| metric | type | labels | what it counts |\n|---|---|---|---|\n" + rows
+	const file, begin, end = "../docs/operations.md", "<!-- metrics -->\n", "<!-- /metrics -->"
+	text, err := os.ReadFile(file)
+	must(t, err)
+	before, rest, found := strings.Cut(string(text), begin)
+	is, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s has no place for the metrics", file)
+	}
+	if is == table {
+		return
+	}
+	if *rewrite {
+		must(t, os.WriteFile(file, []byte(before+begin+table+end+after), 0o644))
+		return
+	}
+	t.Errorf("%s has another table of metrics; go test ./worker -run TestMetrics -update writes it again:\n%s", file, table)
 }
