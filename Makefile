@@ -16,7 +16,8 @@ deps: ## install what is missing: Debian's redis-server, without its service
 .PHONY: build
 build: ## build bin/clustersmith and bin/clustersmith-executor
 	@mkdir -p $(BIN)
-	$(GO) build -trimpath -o $(BIN)/ ./cmd/clustersmith ./cmd/clustersmith-executor
+	$(GO) build -trimpath -o $(BIN)/ ./cmd/clustersmith
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./cmd/clustersmith-executor # one static file, for any agent and image
 
 .PHONY: demo
 demo: deps build ## one cluster from request to verification and back, on an embedded NATS and Mesos
