@@ -122,4 +122,7 @@ type LeaseRecord struct {
 	Worker string   `json:"worker"`
 	Job    string   `json:"job,omitempty"`
 	TTL    Duration `json:"ttl"`
+	// Nonce is another one for each time that the lease is taken: it tells a holder whose answer
+	// was lost that the lease is its own.
+	Nonce string `json:"nonce,omitempty"`
 }

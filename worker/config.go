@@ -126,8 +126,8 @@ func (c Config) Validate() error {
 	if c.Patience >= 0 && c.Patience < time.Second {
 		bad("PATIENCE", "must be at least 1s, or negative for off, not %v", c.Patience)
 	}
-	if c.LeaseTTL < time.Second {
-		bad("LEASE_TTL", "must be at least 1s, not %v", c.LeaseTTL)
+	if c.LeaseTTL < time.Second || c.LeaseTTL > maxLeaseTTL {
+		bad("LEASE_TTL", "must be 1s to %v, not %v", maxLeaseTTL, c.LeaseTTL)
 	}
 	if c.CreateFailover < 2*c.AckWait {
 		bad("CREATE_FAILOVER_TIMEOUT", "must be at least twice ACK_WAIT (%v), or Mesos removes a framework before another worker can take its job over; it is %v", c.AckWait, c.CreateFailover)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/google/uuid"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -22,11 +23,12 @@ var errLeaseLost = errors.New("worker: the Mesos subscription lease was lost")
 // holder's TTL by the observer's own monotonic clock. No two clocks are ever compared. The
 // holder trusts its lease for the TTL from the start of its last write that succeeded, less a margin.
 type lease struct {
-	s    *store
-	kv   jetstream.KeyValue
-	key  string
-	body contracts.LeaseRecord
-	log  *slog.Logger
+	s     *store
+	kv    jetstream.KeyValue
+	key   string
+	body  contracts.LeaseRecord
+	value []byte // body as JSON
+	log   *slog.Logger
 
 	cancel context.CancelCauseFunc
 	done   chan struct{} // closed when renew has ended
@@ -40,109 +42,134 @@ func acquireLease(ctx context.Context, s *store, role, worker, job string, ttl t
 		s: s, kv: s.leases, key: contracts.LeaseKey(role), log: log, done: make(chan struct{}),
 		body: contracts.LeaseRecord{Worker: worker, Job: job, TTL: contracts.Duration(ttl)},
 	}
-	value, err := json.Marshal(l.body)
-	if err != nil {
-		return nil, nil, fmt.Errorf("worker: lease %s: %w", l.key, err)
-	}
-	start, err := l.take(ctx, value)
+	start, err := l.take(ctx)
 	if err != nil {
 		return nil, nil, fmt.Errorf("worker: lease %s: %w", l.key, err)
 	}
 	held, cancel := context.WithCancelCause(ctx)
 	l.cancel = cancel
-	go l.renew(held, value, start)
+	go l.renew(held, start)
 	return held, l, nil
 }
 
-// take tries until it has the key; it returns when its winning write began.
-func (l *lease) take(ctx context.Context, value []byte) (time.Time, error) {
-	for n := 0; ; n++ {
-		start := time.Now()
-		rev, err := l.create(ctx, value)
-		if err == nil {
-			l.rev = rev
-			return start, nil
+// take tries until it has the key; it returns when its winning write began, at the earliest.
+func (l *lease) take(ctx context.Context) (time.Time, error) {
+	began, err := l.begin()
+	for n := 0; err == nil; n++ {
+		var rev uint64
+		if rev, err = l.create(ctx); conflict(err) {
+			rev, err = l.reread(ctx) // ours, if an earlier try had arrived and only its answer was lost
 		}
-		if conflict(err) {
-			var seen jetstream.KeyValueEntry
-			if seen, err = l.wait(ctx); err == nil {
-				if seen == nil {
-					n = -1
-					continue // it is free
-				}
-				start = time.Now()
-				if rev, err = update(ctx, l.kv, l.key, value, seen.Revision()); err == nil {
+		if errors.Is(err, errLeaseLost) {
+			if began, err = l.begin(); err != nil { // a try that arrives only now is nobody's
+				break
+			}
+			waits := time.Now()
+			var silent uint64
+			switch silent, err = l.wait(ctx); {
+			case err == nil && silent > 0:
+				began = time.Now()
+				if rev, err = update(ctx, l.kv, l.key, l.value, silent); err == nil {
 					l.log.Info("took over a silent worker's Mesos subscription lease", "lease", l.key)
-					l.rev = rev
-					return start, nil
 				}
+			case err == nil:
+				if time.Since(waits) > crowded {
+					n = 0
+				}
+				if n < 3 { // a replica that lags says so again and again
+					continue
+				}
+				err = errFree
 			}
 		}
-		if ctx.Err() != nil {
-			return time.Time{}, context.Cause(ctx)
+		if err == nil {
+			l.rev = rev
+			return began, nil
 		}
-		if !conflict(err) {
+		if ctx.Err() != nil {
+			break
+		}
+		if !conflict(err) && !errors.Is(err, errFree) {
 			l.log.Warn("lease not acquired, trying again", "lease", l.key, "error", err)
 		}
-		if err := sleep(ctx, pause(n, 5*time.Millisecond, time.Second)); err != nil {
-			return time.Time{}, err
-		}
+		err = sleep(ctx, pause(n, 5*time.Millisecond, time.Second))
 	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return time.Time{}, err
 }
 
-func (l *lease) create(ctx context.Context, value []byte) (uint64, error) {
+// errFree says that the key is free, which a write has just denied.
+var errFree = errors.New("worker: the lease seems to be free")
+
+// crowded is how long a lease that is in use is waited for at least: less says that it was not.
+const crowded = 50 * time.Millisecond
+
+// begin gives the tries from now on a nonce of their own.
+func (l *lease) begin() (_ time.Time, err error) {
+	l.body.Nonce = uuid.NewString()
+	l.value, err = json.Marshal(l.body)
+	return time.Now(), err
+}
+
+func (l *lease) create(ctx context.Context) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	return l.kv.Create(ctx, l.key, value)
+	return l.kv.Create(ctx, l.key, l.value)
 }
 
-// wait returns nil when the key is free, or the entry whose holder has been silent for its TTL.
-func (l *lease) wait(ctx context.Context) (jetstream.KeyValueEntry, error) {
+// wait returns 0 when the key is free, or the revision whose holder has been silent for its TTL.
+func (l *lease) wait(ctx context.Context) (silent uint64, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	w, err := l.kv.Watch(ctx, l.key)
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
 	defer w.Stop() //nolint:errcheck // the watcher's context ends with this function anyway
-	var last jetstream.KeyValueEntry
-	silent := time.NewTimer(opTimeout)
-	defer silent.Stop()
+	var rev uint64
+	over := time.NewTimer(opTimeout)
+	defer over.Stop()
 	for {
 		select {
 		case e, ok := <-w.Updates():
 			switch {
 			case !ok:
-				return nil, errors.New("the watch of the key ended")
+				return 0, errors.New("the watch of the key ended")
 			case e == nil: // the initial values are over
-				if last == nil {
-					return nil, nil
+				if rev == 0 {
+					return 0, nil
 				}
 			case e.Operation() != jetstream.KeyValuePut:
-				return nil, nil
+				return 0, nil
 			default:
-				last = e
-				silent.Reset(holderTTL(e))
+				rev = e.Revision()
+				over.Reset(holderTTL(e))
 			}
-		case <-silent.C:
-			return last, nil
+		case <-over.C:
+			return rev, nil
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return 0, context.Cause(ctx)
 		}
 	}
 }
 
+// maxLeaseTTL bounds the TTL that a holder may have: what says more was written by nobody who
+// renews it.
+const maxLeaseTTL = time.Hour
+
 // holderTTL is how long the holder of a lease may be silent, by its own word.
 func holderTTL(e jetstream.KeyValueEntry) time.Duration {
 	var r contracts.LeaseRecord
-	if err := json.Unmarshal(e.Value(), &r); err != nil || r.TTL <= 0 || time.Duration(r.TTL) > time.Hour {
+	if err := json.Unmarshal(e.Value(), &r); err != nil || r.TTL <= 0 || time.Duration(r.TTL) > maxLeaseTTL {
 		return 10 * time.Second // a value that nobody can renew
 	}
 	return time.Duration(r.TTL)
 }
 
 // renew rewrites the key until ctx is over or the lease can no longer be trusted.
-func (l *lease) renew(ctx context.Context, value []byte, start time.Time) {
+func (l *lease) renew(ctx context.Context, start time.Time) {
 	defer close(l.done)
 	ttl := time.Duration(l.body.TTL)
 	margin := ttl / 5
@@ -162,7 +189,7 @@ func (l *lease) renew(ctx context.Context, value []byte, start time.Time) {
 		}
 		begin := time.Now()
 		opCtx, cancel := context.WithDeadline(ctx, trusted)
-		rev, err := l.kv.Update(opCtx, l.key, value, l.rev)
+		rev, err := l.kv.Update(opCtx, l.key, l.value, l.rev)
 		if conflict(err) {
 			// Perhaps an earlier renewal whose answer was lost. It is from before begin, so it
 			// lets the next one succeed and lengthens nothing itself.

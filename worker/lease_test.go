@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 func TestLeaseIsExclusive(t *testing.T) {
@@ -134,4 +136,49 @@ func TestHolderStopsBeforeItsLeaseExpires(t *testing.T) {
 	}
 	start()
 	l.release()
+}
+
+// A lease whose answer was lost is known to be the holder's own: nobody waits for its TTL.
+func TestLostAnswerIsOnesOwnLease(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	first := &lostAnswers{KeyValue: s.leases, left: 2}
+	s.leases = first
+	_, l, err := acquireLease(within(t, 20*time.Second), s, "*", "a", "1", time.Hour, quiet())
+	must(t, err)
+	if first.left != 0 {
+		t.Fatal("no answer was lost")
+	}
+	l.release()
+	if _, err := s.leases.Get(t.Context(), contracts.LeaseKey("*")); !errors.Is(err, jetstream.ErrKeyNotFound) {
+		t.Errorf("the lease was not given back: %v", err)
+	}
+}
+
+// lostAnswers carries out its first Creates and does not say so.
+type lostAnswers struct {
+	jetstream.KeyValue
+	left int
+}
+
+func (l *lostAnswers) Create(ctx context.Context, key string, value []byte, opts ...jetstream.KVCreateOpt) (uint64, error) {
+	rev, err := l.KeyValue.Create(ctx, key, value, opts...)
+	if l.left > 0 {
+		l.left--
+		return 0, context.DeadlineExceeded
+	}
+	return rev, err
+}
+
+// A TTL that observers would not believe is refused.
+func TestLeaseTTLIsBounded(t *testing.T) {
+	t.Parallel()
+	for ttl, fine := range map[time.Duration]bool{
+		time.Second - 1: false, time.Second: true, maxLeaseTTL: true, maxLeaseTTL + 1: false,
+	} {
+		err := Config{NATSURL: "nats://127.0.0.1:4222", LeaseTTL: ttl}.WithDefaults().Validate()
+		if fine != (err == nil) || err != nil && !strings.Contains(err.Error(), "CLUSTERSMITH_LEASE_TTL") {
+			t.Errorf("%v: %v", ttl, err)
+		}
+	}
 }
