@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// TestBadRequests makes every recorded call of scenario 02 and wants the recorded answer.
+// Scenario 02: every recorded call gets the recorded answer.
 func TestBadRequests(t *testing.T) {
 	t.Parallel()
 	cfg := quick(t, "127.0.0.2", "127.0.0.3")

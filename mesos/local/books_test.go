@@ -129,4 +129,5 @@ func TestLarge(t *testing.T) {
 	if at(e.body, "message", "data") != encode64(string(data)) {
 		t.Error("a MESSAGE of 1 MiB came back changed")
 	}
+	recordingOf(t, "0", "1").all(s)
 }

@@ -162,6 +162,7 @@ func TestPorts(t *testing.T) {
 	}
 	n = try(of("executor ports", [2]int{31020, 31020}))
 	s.status(n, "executor ports", "TASK_RUNNING")
+	recordingOf(t, "0", "1").all(s)
 }
 
 // Scenario 12: two frameworks in one role.
@@ -190,6 +191,7 @@ func TestFairness(t *testing.T) {
 	n1 = one.position()
 	two.close()
 	one.offer(n1, at(theirs, "hostname").(string))
+	recordingOf(t, "0", "1").all(one)
 }
 
 // Scenario 18: roles, suppressed roles, and an offer in one role at a time.
@@ -219,6 +221,7 @@ func TestRoles(t *testing.T) {
 	if _, ok := lookup(o, "allocation_info"); ok {
 		t.Error("a framework without MULTI_ROLE was shown an allocation")
 	}
+	recordingOf(t, "0", "1").all(s)
 }
 
 // Reservations go to their role alone, beside what is unreserved.

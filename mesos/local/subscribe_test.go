@@ -273,4 +273,5 @@ func TestTeardown(t *testing.T) {
 	if status, text := s.try("REVIVE", obj()); status != 400 || text != "Framework cannot be found" {
 		t.Errorf("call after TEARDOWN: %d %s", status, text)
 	}
+	recordingOf(t, "0", "1").all(s)
 }

@@ -71,6 +71,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`"text":\{"value":"r\d"\}`), `"text":""`},
 	{regexp.MustCompile(`"executor_ids":\[[^\]]*\]`), `"executor_ids":[]`},
 	{regexp.MustCompile(`(golden\):|; |by task and its executor is more than available )[0-9.]+`), "${1}N"},
+	{regexp.MustCompile(`\[\d+-\d+(, \d+-\d+)*\]`), "[ranges]"},
 	{regexp.MustCompile(`("status":)-?[0-9]+`), "${1}0"},
 	{regexp.MustCompile(`("type":"MESSAGE".*"data":)"[^"]*"`), `$1""`},
 	{regexp.MustCompile(`Offer \S+ `), "Offer O "},
