@@ -94,11 +94,7 @@ func TestCleanUpThatKillsWorkers(t *testing.T) {
 	}
 	w.settled()
 	w.silentSince(h)
-	for deadline := time.Now().Add(awaitLimit); len(w.frameworks()) > 0; time.Sleep(20 * time.Millisecond) { // Mesos tells nobody
-		if time.Now().After(deadline) {
-			t.Fatal("Mesos does not remove the framework")
-		}
-	}
+	w.unframed()
 	w.emptied()
 }
 

@@ -91,11 +91,20 @@ type framework struct {
 // inMesos lists the frameworks that Mesos shows.
 func (w *world) inMesos() []framework {
 	w.t.Helper()
-	resp, err := http.Get(w.masters + "/state")
-	must(w.t, err)
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	must(w.t, err)
+	var body []byte
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(20 * time.Millisecond) { // a master that has just started tells nobody when it is ready
+		resp, err := http.Get(w.masters + "/state")
+		must(w.t, err)
+		body, err = io.ReadAll(resp.Body)
+		must(w.t, err)
+		must(w.t, resp.Body.Close())
+		if resp.StatusCode == http.StatusOK {
+			break
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("the master's state: %s: %s", resp.Status, body)
+		}
+	}
 	var state struct {
 		Frameworks []framework `json:"frameworks"`
 	}

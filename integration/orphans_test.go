@@ -1,0 +1,96 @@
+package integration
+
+import (
+	"testing"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+)
+
+// A create whose workers are all dead, and stay so, leaves nothing in Mesos: the framework's
+// failover timeout is short until the cluster is verified. When there are workers again, the job
+// goes on to its end.
+func TestOrphansAreRemoved(t *testing.T) {
+	for _, phase := range []contracts.Phase{
+		contracts.PhaseAccepted, contracts.PhasePlanned, contracts.PhaseLaunching, contracts.PhaseStarting, contracts.PhaseForming,
+	} {
+		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, agents(4, 4, 4096), quick)
+			w.needsLocal()
+			var workers []*process
+			for _, name := range []string{"a", "b"} {
+				cfg := w.config()
+				cfg.Name, cfg.CreateFailover = name, 2*ackWait
+				workers = append(workers, w.processWith(cfg))
+			}
+			req := request("orphan", 3, 1)
+			req.Deadline = contracts.Duration(3 * time.Minute)
+			w.publish(contracts.SubjectCreate, req)
+			w.at(req.ID, phase)
+			for _, p := range workers {
+				p.kill()
+			}
+			w.unframed()
+			w.noProcessLeft()
+
+			w.worker()
+			w.allWell(w.await(req.ID))
+			w.emptied()
+		})
+	}
+}
+
+// unframed waits until Mesos shows no framework.
+func (w *world) unframed() {
+	w.t.Helper()
+	for deadline := time.Now().Add(awaitLimit); len(w.inMesos()) > 0; time.Sleep(20 * time.Millisecond) { // Mesos tells nobody
+		if time.Now().After(deadline) {
+			w.t.Fatalf("after %v Mesos still has %+v", awaitLimit, w.inMesos())
+		}
+	}
+}
+
+// A verified cluster needs no worker: it lives on while there is none, for longer than an
+// unfinished one would, also when the master fails over meanwhile, and is still known afterwards.
+func TestVerifiedClusterNeedsNoWorker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, agents(4, 4, 4096), quick)
+	w.needsLocal()
+	short := func(cfg *workerConfig) { cfg.CreateFailover = 2 * ackWait }
+	stop := w.worker(short)
+	plan := w.verified(w.create(request("alone", 3, 1)))
+	w.settled()
+	w.kept("alone")
+	stop()
+
+	// An unfinished create of the same age shows when the short timeout is over.
+	cfg := w.config()
+	short(&cfg)
+	cfg.Name = "dies"
+	dies := w.processWith(cfg)
+	other := request("unfinished", 3, 0)
+	other.Deadline = contracts.Duration(3 * time.Minute)
+	w.publish(contracts.SubjectCreate, other)
+	w.at(other.ID, contracts.PhaseLaunching)
+	w.mesos.StopMaster()
+	dies.kill()
+	must(t, w.mesos.StartMaster(t.Context()))
+	for deadline := time.Now().Add(awaitLimit); len(w.frameworks()) != 1; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("Mesos shows %v", w.frameworks())
+		}
+	}
+	checkedByRedis(t, plan)
+
+	w.worker()
+	w.verified(w.await(other.ID))
+	again := contracts.VerifyRequest{ID: "7b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Cluster: "alone"}
+	w.publish(contracts.SubjectVerify, again)
+	w.verified(w.await(again.ID))
+	w.kept("alone")
+	w.destroy("unfinished")
+	w.destroy("alone")
+	allClosed(t, plan)
+	w.emptied()
+}
