@@ -26,6 +26,28 @@ func TestChaosIsRepeatable(t *testing.T) {
 	}
 }
 
+// The offers of one round come one by one and in batches.
+func TestChaosOfBatches(t *testing.T) {
+	t.Parallel()
+	single, several := 0, 0
+	for seed := range uint64(20) {
+		sum := 0
+		for _, n := range local.Batches(seed, 5) {
+			if sum += n; n == 1 {
+				single++
+			} else {
+				several++
+			}
+		}
+		if sum != 5 {
+			t.Errorf("seed %d: %d offers of 5", seed, sum)
+		}
+	}
+	if single < 10 || several < 10 {
+		t.Errorf("of 100 offers, %d events have one and %d several", single, several)
+	}
+}
+
 // Offers come in several events, and what was declined or left over comes late for some agents
 // and is there in the end.
 func TestChaosOfOffers(t *testing.T) {

@@ -3,6 +3,9 @@ package local
 import (
 	"context"
 	"fmt"
+
+	mesos "github.com/mesos/mesos-go/api/v1/lib"
+	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
 // Queued is how many messages wait for a frozen agent.
@@ -67,4 +70,13 @@ func Draws(seed uint64, names ...string) map[string][]uint64 {
 		out[name] = append(out[name], c.generator(name).Uint64())
 	}
 	return out
+}
+
+// Batches are the sizes of the events that a round's n offers come in, under a seed.
+func Batches(seed uint64, n int) (sizes []int) {
+	event := &scheduler.Event{Type: scheduler.Event_OFFERS, Offers: &scheduler.Event_Offers{Offers: make([]mesos.Offer, n)}}
+	for _, e := range split(newChaos(NewChaos(seed)).generator("batches"), event) {
+		sizes = append(sizes, len(e.Offers.Offers))
+	}
+	return sizes
 }
