@@ -180,3 +180,37 @@ func TestChaosLosses(t *testing.T) {
 		})
 	}
 }
+
+// RESCIND never overtakes the OFFERS that it is about, however late they are.
+func TestChaosKeepsOffersInOrder(t *testing.T) {
+	t.Parallel()
+	cfg := quick(t, "127.0.0.2", "127.0.0.3")
+	cfg.AllocationInterval = 10 * time.Millisecond
+	cfg.Chaos = &local.Chaos{MaxDelay: 20 * time.Millisecond, Seed: 4}
+	m := start(t, cfg)
+	s := subscribe(t, m, nil)
+	for range 40 {
+		if err := m.RescindOffers(ctxOf(t)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(cfg.AllocationInterval)
+	}
+	s.call("TEARDOWN", nil)
+	s.end()
+	offered, rescinded := map[any]bool{}, 0
+	for _, e := range s.events {
+		if offers, ok := lookup(e.body, "offers", "offers"); ok {
+			for _, o := range offers.([]any) {
+				offered[at(o, "id", "value")] = true
+			}
+		}
+		if id, ok := lookup(e.body, "rescind", "offer_id", "value"); ok {
+			if rescinded++; !offered[id] {
+				t.Errorf("%v is rescinded before it is offered", id)
+			}
+		}
+	}
+	if rescinded < 10 {
+		t.Errorf("only %d offers were rescinded", rescinded)
+	}
+}
