@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/clustersmith/clustersmith/internal/history"
 )
@@ -20,7 +23,15 @@ func TestMain(m *testing.M) {
 	if os.Getenv(natsRole) != "" {
 		os.Exit(beNATS())
 	}
-	os.Exit(m.Run())
+	status := m.Run()
+	if status == 0 {
+		http.DefaultClient.CloseIdleConnections()
+		if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.fork")); err != nil {
+			fmt.Fprintln(os.Stderr, "goroutines left behind by the tests:", err)
+			status = 1
+		}
+	}
+	os.Exit(status)
 }
 
 func binaries(t *testing.T) string {
