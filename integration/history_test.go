@@ -47,21 +47,38 @@ func (w *world) follow(job string, stop func(contracts.Event) bool) history {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), awaitLimit)
 	defer cancel()
-	consumer, err := w.js.OrderedConsumer(ctx, contracts.StreamEvents, jetstream.OrderedConsumerConfig{
+	for {
+		h, err := w.read(ctx, job, stop)
+		if err == nil {
+			return h
+		}
+		if ctx.Err() != nil {
+			w.t.Fatalf("job %s has not come that far within %v: %v\n%s", job, awaitLimit, err, h)
+		}
+		time.Sleep(20 * time.Millisecond) // the stream has no leader who could say when it has one
+	}
+}
+
+// read is follow until NATS has a bad moment: then it begins anew.
+func (w *world) read(ctx context.Context, job string, stop func(contracts.Event) bool) (h history, err error) {
+	begin, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	consumer, err := w.js.OrderedConsumer(begin, contracts.StreamEvents, jetstream.OrderedConsumerConfig{
 		FilterSubjects: []string{contracts.JobEvents(job)}, DeliverPolicy: jetstream.DeliverAllPolicy,
 	})
-	must(w.t, err)
-	var h history
+	if err != nil {
+		return nil, err
+	}
 	for {
 		msg, err := consumer.Next(jetstream.FetchContext(ctx))
 		if err != nil {
-			w.t.Fatalf("job %s has not come that far within %v: %v\n%s", job, awaitLimit, err, h)
+			return h, err
 		}
 		var ev contracts.Event
 		must(w.t, json.Unmarshal(msg.Data(), &ev))
 		h = append(h, ev)
 		if stop(ev) {
-			return h
+			return h, nil
 		}
 	}
 }
@@ -145,5 +162,12 @@ func (w *world) events(job string) history {
 	for _, count := range info.State.Subjects {
 		n += count
 	}
-	return w.follow(job, func(ev contracts.Event) bool { n--; return n == 0 })
+	left := n
+	return w.follow(job, func(ev contracts.Event) bool {
+		if ev.Data.Seq == 1 {
+			left = n
+		}
+		left--
+		return left == 0
+	})
 }
