@@ -101,6 +101,6 @@ func withUnusable(f *jobs.Failure, agents []mesos.Unusable) *jobs.Failure {
 			Host: a.Host, Dimension: "usable", Need: 1, Message: a.Reason,
 		})
 	}
-	f.Message += fmt.Sprintf(" %d agents were offered and cannot be used, such as %s: %s.", len(agents), agents[0].Host, agents[0].Reason)
+	f.Message += fmt.Sprintf(" Of the offered agents %d cannot be used, such as %s: %s.", len(agents), agents[0].Host, agents[0].Reason)
 	return f
 }
