@@ -2,10 +2,12 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/jobs"
+	"github.com/clustersmith/clustersmith/mesos"
 )
 
 // buryCrasher ends a job that has taken too many workers with it: its message goes to the dead
@@ -25,6 +27,9 @@ func (r *run) buryCrasher(ctx context.Context) error {
 	if cleaning {
 		why = fmt.Sprintf("%d workers ended without finishing or handing back this job, the last while they cleaned up after it.", r.rec.Crashes)
 		if r.rec.Framework != "" {
+			if err := r.leaveToMesos(ctx, r.rec.Crashes == most); err != nil {
+				return err
+			}
 			why += fmt.Sprintf(" Mesos removes the framework %s by itself, %v after its last scheduler.", r.rec.Framework, r.w.cfg.CreateFailover)
 		}
 	}
@@ -40,4 +45,24 @@ func (r *run) buryCrasher(ctx context.Context) error {
 		jobs.Cleaned(rec, r.elapsed())
 		return nil
 	})
+}
+
+// leaveToMesos makes sure that Mesos removes the framework soon: a former owner may have raised
+// its failover timeout to years. first says that nobody has tried yet: if this kills a worker as
+// well, the next one does without.
+func (r *run) leaveToMesos(ctx context.Context, first bool) error {
+	if r.rec.Phase != contracts.PhaseVerifying || !first {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, teardownTimeout)
+	defer cancel()
+	session, err := r.subscribe(ctx, true) // says the short timeout
+	if errors.Is(err, mesos.ErrFrameworkRemoved) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("worker: shorten the failover timeout of framework %s: %w", r.rec.Framework, err)
+	}
+	session.Close()
+	return nil
 }

@@ -289,13 +289,10 @@ func (w *Worker) failInvalid(ctx context.Context, d *delivery, id, cluster strin
 		}
 	}
 	failpoint.Hit(failpoint.Ended)
-	if err := w.store.publishTerminal(ctx, *h.rec.Terminal); err != nil {
-		return err
-	}
 	if !told {
 		w.metrics.finished(h.rec)
 	}
-	return nil
+	return w.store.publishTerminal(ctx, *h.rec.Terminal)
 }
 
 // deadLetter keeps the message where people can look at it, and ends its delivery.

@@ -17,6 +17,7 @@ type metrics struct {
 	jobs            *prometheus.CounterVec // kind, result, reason
 	phases          *prometheus.HistogramVec
 	inFlight        prometheus.Gauge
+	waiting         *waiting               // why
 	attempts        *prometheus.CounterVec // reason
 	handBacks       *prometheus.CounterVec // why
 	crashes         prometheus.Counter
@@ -47,6 +48,7 @@ func newMetrics(others ...prometheus.Collector) *metrics {
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "clustersmith_jobs_in_flight", Help: "Jobs that this worker works on.",
 		}),
+		waiting:     newWaiting(),
 		redelivered: counter("redeliveries_total", "Messages that had been delivered before."),
 		dead:        counters("dead_letters_total", "Messages put into the dead-letter stream, by kind and reason.", "kind", "reason"),
 		leaseWait: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -67,6 +69,7 @@ func newMetrics(others ...prometheus.Collector) *metrics {
 	m.registry.MustRegister(m.jobs, m.attempts, m.handBacks, m.crashes, m.phases, m.inFlight, m.redelivered, m.dead,
 		m.leaseWait, m.leaseHeld, m.leaseLost, m.offers, m.natsReconnects, m.mesosReconnects, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(m.waiting.gauges()...)
 	m.registry.MustRegister(others...)
 	m.begin()
 	return m

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
@@ -77,6 +78,56 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 	}
+}
+
+// increase() and rate() do not see the first step of a series that begins with it, so that every
+// counter that an alert counts by has all its series from the start.
+func TestAlertsSeeFirstSteps(t *testing.T) {
+	t.Parallel()
+	families, err := newMetrics().registry.Gather()
+	must(t, err)
+	series := map[string]int{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			series[f.GetName()]++
+			for _, l := range m.GetLabel() {
+				series[fmt.Sprintf("%s{%s=%q", f.GetName(), l.GetName(), l.GetValue())]++
+			}
+		}
+	}
+	text, err := os.ReadFile("../deploy/prometheus-alerts.yaml")
+	must(t, err)
+	counters := regexp.MustCompile(`(?:increase|rate)\(([a-z_]+(?:\{[a-z_]+="[^"]*")?)`).FindAllStringSubmatch(string(text), -1)
+	if len(counters) == 0 {
+		t.Fatal("no alert counts anything")
+	}
+	for _, c := range counters {
+		if series[c[1]] == 0 {
+			t.Errorf("there is no series of %s before its first step", c[1])
+		}
+	}
+	for _, reason := range contracts.Reasons {
+		if n := series[fmt.Sprintf("clustersmith_jobs_total{reason=%q", reason)]; n != 3 {
+			t.Errorf("%d kinds of jobs begin with a series for %s, instead of 3", n, reason)
+		}
+	}
+}
+
+// A job that waits is counted until its pause is over.
+func TestWaiting(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWaiting()
+		w.add(contracts.PhaseWaitingResources, time.Second)
+		w.add(contracts.PhaseWaitingResources, 3*time.Second)
+		w.add(contracts.PhaseAccepted, 2*time.Second)
+		for at, want := range [][2]int{{2, 1}, {1, 1}, {1, 0}, {0, 0}} {
+			if got := [2]int{w.count(forResources), w.count(forName)}; got != want {
+				t.Errorf("after %d s %v wait for resources and for names, instead of %v", at, got, want)
+			}
+			time.Sleep(time.Second)
+		}
+	})
 }
 
 var rewrite = flag.Bool("update", false, "write the table of metrics in docs/operations.md again")

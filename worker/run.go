@@ -104,11 +104,10 @@ func (r *run) work(ctx context.Context) (verdict, error) {
 		var err error
 		switch step := jobs.Next(r.rec); step {
 		case jobs.Publish:
-			v, err := r.publishEnd(ctx)
-			if err == nil && !told {
+			if !told { // before it can fail: whoever tries again finds it told
 				r.w.metrics.finished(r.rec)
 			}
-			return v, err
+			return r.publishEnd(ctx)
 		case jobs.End:
 			err = r.end(ctx)
 		case jobs.CleanUp:
@@ -170,7 +169,10 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 			Type: contracts.EventCancelled, Message: fmt.Sprintf("Cancelled on request in phase %s.", r.rec.Phase),
 		}, nil)
 	case errors.As(err, &later) && r.left() > time.Second:
-		v, err = r.handBack(whyWaiting, min(later.delay, r.left()-time.Second/2))
+		delay := min(later.delay, r.left()-time.Second/2)
+		if v, err = r.handBack(whyWaiting, delay); err == nil {
+			r.w.metrics.waiting.add(r.rec.Phase, delay)
+		}
 		return v, true, err
 	}
 	var known *jobs.Failure
