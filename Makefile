@@ -72,6 +72,7 @@ chaos: deps ## end-to-end tests on a Mesos that delays, reorders and loses: TIME
 soak: deps build ## random faults against a stream of jobs, judged at the end: MINUTES=3 SEED=1
 	@mkdir -p work/bin
 	$(GO) build -o work/bin/ ./integration/soak
+	$(GO) build -tags failpoints -o work/bin/clustersmith-mortal ./cmd/clustersmith
 	@exec work/bin/soak -bin $(BIN) $(if $(MINUTES),-minutes $(MINUTES)) $(if $(SEED),-seed $(SEED))
 
 .PHONY: bench-control

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 )
 
 // deck deals each of n cards once, in random order, before it deals any again.
@@ -89,22 +91,30 @@ type strike struct {
 	victim int // which worker, agent …; taken modulo how many there are
 	length float64
 	pause  time.Duration // before it
+	points [3]failpoint.Point
 }
 
 // strikes draws the faults.
 type strikes struct {
 	*rand.Rand
-	deck  deck
-	pause time.Duration
+	deck   deck
+	points deck // of failpoint.All
+	pause  time.Duration
 }
 
 func newStrikes(seed uint64, pause time.Duration) *strikes {
 	r := generator(seed, 1)
-	return &strikes{Rand: r, deck: deck{Rand: r, n: len(faults)}, pause: pause}
+	return &strikes{Rand: r, deck: deck{Rand: r, n: len(faults)}, points: deck{Rand: r, n: len(failpoint.All)}, pause: pause}
 }
 
 func (s *strikes) next() strike {
-	return strike{fault: s.deck.deal(), victim: s.IntN(1 << 20), length: s.Float64(), pause: between(s.Rand, s.pause/10, s.pause)}
+	out := strike{fault: s.deck.deal(), victim: s.IntN(1 << 20), length: s.Float64(), pause: between(s.Rand, s.pause/10, s.pause)}
+	if faults[out.fault].name == dying {
+		for i := range out.points {
+			out.points[i] = failpoint.All[s.points.deal()]
+		}
+	}
+	return out
 }
 
 // poison is a body that no worker can work on.

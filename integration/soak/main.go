@@ -38,6 +38,7 @@ type options struct {
 	pause  time.Duration // at most, between two faults
 	hurry  bool          // deal a third of the faults only
 	bin    string        // folder of the binaries under test
+	mortal string        // clustersmith with fail points
 	dir    string        // for all data; made, and removed after a clean run
 	out    io.Writer
 }
@@ -49,6 +50,7 @@ func main() {
 	minutes := flag.Float64("minutes", 3, "how long requests and faults go on")
 	seed := flag.Uint64("seed", 0, "what to do; 0 takes one at random")
 	bin := flag.String("bin", "bin", "folder of clustersmith and clustersmith-executor")
+	mortal := flag.String("mortal", "work/bin/clustersmith-mortal", "clustersmith, built with the tag failpoints")
 	dir := flag.String("dir", "", "folder for all data; empty takes a temporary one")
 	flag.Parse()
 	o := options{seed: *seed, length: time.Duration(*minutes * float64(time.Minute)), lanes: 3, pause: 6 * time.Second, dir: *dir, out: os.Stdout}
@@ -59,7 +61,9 @@ func main() {
 	defer stop()
 	var err error
 	if o.bin, err = filepath.Abs(*bin); err == nil {
-		err = soak(ctx, o)
+		if o.mortal, err = filepath.Abs(*mortal); err == nil {
+			err = soak(ctx, o)
+		}
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
@@ -74,9 +78,9 @@ var errBreach = errors.New("the history breaks its laws")
 // soak runs everything, reports, and returns errBreach, what went wrong else, or nil.
 func soak(ctx context.Context, o options) (err error) {
 	fmt.Fprintf(o.out, "soak: SEED=%d, %v\n", o.seed, o.length)
-	for _, name := range []string{"clustersmith", "clustersmith-executor"} {
-		if _, err := exec.LookPath(filepath.Join(o.bin, name)); err != nil {
-			return fmt.Errorf("%w; make build builds it", err)
+	for _, path := range []string{filepath.Join(o.bin, "clustersmith"), filepath.Join(o.bin, "clustersmith-executor"), o.mortal} {
+		if _, err := exec.LookPath(path); err != nil {
+			return fmt.Errorf("%w; make soak builds it", err)
 		}
 	}
 	if o.dir == "" {

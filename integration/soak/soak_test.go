@@ -41,6 +41,10 @@ func binaries(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("build the binaries under test: %v\n%s", err, out)
 	}
+	out, err = exec.CommandContext(t.Context(), "go", "build", "-tags", "failpoints", "-o", filepath.Join(dir, "mortal"), "../../cmd/clustersmith").CombinedOutput()
+	if err != nil {
+		t.Fatalf("build with fail points: %v\n%s", err, out)
+	}
 	return dir
 }
 
@@ -48,9 +52,10 @@ func binaries(t *testing.T) string {
 func TestShortSoak(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	dir := filepath.Join(t.TempDir(), "data")
+	dir, bin := filepath.Join(t.TempDir(), "data"), binaries(t)
 	err := soak(t.Context(), options{
-		seed: 20, length: 12 * time.Second, lanes: 2, pause: 2 * time.Second, hurry: true, bin: binaries(t), dir: dir, out: &out,
+		seed: 20, length: 12 * time.Second, lanes: 2, pause: 2 * time.Second, hurry: true,
+		bin: bin, mortal: filepath.Join(bin, "mortal"), dir: dir, out: &out,
 	})
 	if err != nil {
 		t.Errorf("%v\n%s", err, &out)
@@ -71,7 +76,8 @@ func TestAnInterruptLeavesNothing(t *testing.T) {
 	bin := binaries(t)
 	done := make(chan error, 1)
 	go func() {
-		done <- soak(ctx, options{seed: 21, length: time.Hour, lanes: 1, pause: time.Hour, bin: bin, dir: dir, out: &bytes.Buffer{}})
+		done <- soak(ctx, options{seed: 21, length: time.Hour, lanes: 1, pause: time.Hour,
+			bin: bin, mortal: filepath.Join(bin, "mortal"), dir: dir, out: &bytes.Buffer{}})
 	}()
 	for began := time.Now(); ; time.Sleep(20 * time.Millisecond) { // the process table tells nobody
 		if running, err := history.Processes(filepath.Join(dir, "mesos")); err != nil || time.Since(began) > time.Minute {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"time"
 
@@ -32,11 +31,14 @@ type crew struct {
 	w      *world
 	places []*workerProcess
 	runs   []int // of each place
-	exits  []error
-	mu     sync.Mutex
 }
 
 func (c *crew) start(place int) error {
+	return c.startAs(place, filepath.Join(c.w.bin, "clustersmith"))
+}
+
+// startAs starts a program in a place, with more environment.
+func (c *crew) startAs(place int, program string, env ...string) error {
 	c.runs[place]++
 	name := fmt.Sprintf("soak-%d-%d", place+1, c.runs[place])
 	log, err := os.Create(filepath.Join(c.w.dir, "worker-"+name+".log"))
@@ -44,10 +46,10 @@ func (c *crew) start(place int) error {
 		return err
 	}
 	defer log.Close() // the process has its own
-	cmd := exec.Command(filepath.Join(c.w.bin, "clustersmith"), "worker")
+	cmd := exec.Command(program, "worker")
 	cmd.Stdout, cmd.Stderr = log, log
 	set := func(key string, value any) { cmd.Env = append(cmd.Env, fmt.Sprintf("CLUSTERSMITH_%s=%v", key, value)) }
-	cmd.Env = os.Environ()
+	cmd.Env = append(os.Environ(), env...)
 	set("WORKER", name)
 	set("NATS_URL", "nats://"+c.w.between.Addr().String())
 	set("MESOS_MASTERS", c.w.mesos.URL())
