@@ -75,18 +75,27 @@ func TestRequestThatKillsWorkers(t *testing.T) {
 	w.emptied()
 }
 
-// A job whose clean-up kills workers ends too: what it left is Mesos' to remove.
+// A job whose clean-up kills workers ends too: what it left is Mesos' to remove, also where a
+// worker had asked Mesos to keep it.
 func TestCleanUpThatKillsWorkers(t *testing.T) {
+	t.Run("failed", func(t *testing.T) { cleanUpKills(t, true, failpoint.Abandoned, failpoint.Claimed) })
+	t.Run("kept", func(t *testing.T) { cleanUpKills(t, false, failpoint.Raised, failpoint.Abandoned) })
+}
+
+// cleanUpKills lets a create that fails or succeeds kill a worker at each point.
+func cleanUpKills(t *testing.T, fails bool, points ...failpoint.Point) {
 	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096), quick)
 	w.needsLocal()
 	once := func(cfg *workerConfig) {
 		cfg.MaxCrashes, cfg.MaxAttempts, cfg.CreateFailover = 1, 1, 5*time.Second
-		cfg.RedisServer = w.script(0o755, `[ "$1" = --version ] && exec redis-server --version; exit 1`)
+		if fails {
+			cfg.RedisServer = w.script(0o755, `[ "$1" = --version ] && exec redis-server --version; exit 1`)
+		}
 	}
 	req := request("sticky", 3, 0)
 	w.publish(contracts.SubjectCreate, req)
-	w.killed(once, failpoint.Abandoned, failpoint.Claimed)
+	w.killed(once, points...)
 	w.worker(once, named("careful"))
 	h := w.await(req.ID)
 	if end := w.failed(h, contracts.ReasonInternal); !strings.Contains(end.Data.Message, "cleaned up") {
@@ -106,7 +115,7 @@ func (w *world) killed(change func(*workerConfig), points ...failpoint.Point) {
 		change(&cfg)
 		cfg.Name = fmt.Sprintf("victim-%d", i)
 		died := make(chan *process, 1)
-		w.mortalProcess(cfg, point, "").tell(died)
+		w.mortalProcess(cfg, point, 1, "").tell(died)
 		select {
 		case p := <-died:
 			if !killedByItself(p) {

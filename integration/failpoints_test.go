@@ -28,9 +28,10 @@ var mortal = sync.OnceValues(func() (string, error) {
 
 // crashes is a course of events in which a worker ends at each of some points.
 type crashes struct {
-	name   string
-	points []failpoint.Point
-	config func(w *world, cfg *workerConfig)
+	name    string
+	points  []failpoint.Point
+	passing int // the worker ends when it comes to the point this many times; 0 is the first
+	config  func(w *world, cfg *workerConfig)
 	// begin makes the request of the job that is hit; from arm on a worker ends at the point.
 	begin func(w *world, arm func()) (job string)
 	// mend is called once the worker has ended.
@@ -142,6 +143,58 @@ var courses = []crashes{
 		},
 	},
 	{
+		name:    "create that fails thrice",
+		passing: 2,
+		points: []failpoint.Point{
+			failpoint.Chosen, failpoint.Leased, failpoint.Subscribed, failpoint.PlanStored, failpoint.Saved(contracts.PhasePlanned),
+			failpoint.Launched, failpoint.Saved(contracts.PhaseLaunching), failpoint.Abandoned, failpoint.TornDown, failpoint.Cleaned,
+		},
+		config: func(w *world, cfg *workerConfig) {
+			cfg.RedisServer = w.script(0o755, `[ "$1" = --version ] && exec redis-server --version; exit 1`)
+		},
+		begin: func(w *world, arm func()) string {
+			req := request("mortal", 3, 0)
+			arm()
+			w.publish(contracts.SubjectCreate, req)
+			return req.ID
+		},
+		judge: func(w *world, h history) { w.failed(h, contracts.ReasonStartFailed) },
+	},
+	{
+		name: "verify",
+		points: []failpoint.Point{
+			failpoint.Received, failpoint.Claimed, failpoint.Saved(contracts.PhaseVerifying), failpoint.Told(contracts.PhaseVerifying),
+			failpoint.Ended, failpoint.ResultStored, failpoint.EventStored, failpoint.Acknowledged,
+		},
+		begin: func(w *world, arm func()) string {
+			w.verified(w.create(request("mortal", 3, 0)))
+			w.settled()
+			arm()
+			req := contracts.VerifyRequest{ID: "5b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Cluster: "mortal"}
+			w.publish(contracts.SubjectVerify, req)
+			return req.ID
+		},
+		judge: (*world).allWell,
+	},
+	{
+		name:   "destroy during create",
+		points: []failpoint.Point{failpoint.HandedBack, failpoint.Abandoned, failpoint.TornDown, failpoint.Freed, failpoint.Ended},
+		begin: func(w *world, arm func()) string {
+			create := request("mortal", 3, 0)
+			w.publish(contracts.SubjectCreate, create)
+			w.at(create.ID, contracts.PhaseLaunching)
+			arm()
+			req := contracts.DestroyRequest{ID: "4b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Cluster: "mortal"}
+			w.publish(contracts.SubjectDestroy, req)
+			return req.ID
+		},
+		judge: func(w *world, h history) {
+			if kind := h.kind(h.end()); kind != contracts.EventDestroyed {
+				w.t.Errorf("%s instead of destroyed\n%s", kind, h)
+			}
+		},
+	},
+	{
 		name:   "refusal",
 		points: []failpoint.Point{failpoint.Ended, failpoint.ResultStored, failpoint.EventStored, failpoint.Buried},
 		begin: func(w *world, arm func()) string {
@@ -200,7 +253,7 @@ func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
 	died := make(chan *process, workers)
 	for i := range workers {
 		cfg.Name = fmt.Sprintf("mortal-%d", i)
-		w.mortalProcess(cfg, point, armed).tell(died)
+		w.mortalProcess(cfg, point, max(c.passing, 1), armed).tell(died)
 	}
 	job := c.begin(w, func() { must(t, os.WriteFile(armed, nil, 0o600)) })
 	select {
@@ -225,12 +278,12 @@ func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
 	w.emptied()
 }
 
-// mortalProcess starts a worker that ends at a point, once armed exists.
-func (w *world) mortalProcess(cfg workerConfig, point failpoint.Point, armed string) *process {
+// mortalProcess starts a worker that ends when it comes to a point for the n-th time since armed exists.
+func (w *world) mortalProcess(cfg workerConfig, point failpoint.Point, n int, armed string) *process {
 	w.t.Helper()
 	program, err := mortal()
 	must(w.t, err)
-	return w.processOf(program, cfg, "CLUSTERSMITH_FAILPOINT="+string(point), "CLUSTERSMITH_FAILPOINT_ARM="+armed)
+	return w.processOf(program, cfg, fmt.Sprintf("CLUSTERSMITH_FAILPOINT=%s:%d", point, n), "CLUSTERSMITH_FAILPOINT_ARM="+armed)
 }
 
 // tell says when the process has ended.
@@ -243,21 +296,25 @@ func killedByItself(p *process) bool {
 	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
-// Every point has its row in the document that says what a crash there leaves behind.
+// Every point has its row in the document that says what a crash there leaves behind, every row is
+// a point's, and they stand in one order.
 func TestEveryPointIsDocumented(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../docs/reliability.md")
 	must(t, err)
-	var rows []string
-	for line := range strings.Lines(string(text)) {
+	_, rest, found := strings.Cut(string(text), "\n## A crash between any two effects\n")
+	section, _, closed := strings.Cut(rest, "\n## ")
+	if !found || !closed {
+		t.Fatal("docs/reliability.md has no table of crashes")
+	}
+	var rows []failpoint.Point
+	for line := range strings.Lines(section) {
 		if name, found := strings.CutPrefix(line, "| `"); found {
 			name, _, _ = strings.Cut(name, "`")
-			rows = append(rows, name)
+			rows = append(rows, failpoint.Point(name))
 		}
 	}
-	for _, point := range failpoint.All {
-		if !slices.Contains(rows, string(point)) {
-			t.Errorf("docs/reliability.md has no row for %s", point)
-		}
+	if !slices.Equal(rows, failpoint.All) {
+		t.Errorf("docs/reliability.md has rows for\n%s\ninstead of\n%s", rows, failpoint.All)
 	}
 }

@@ -8,9 +8,10 @@
 //   - A process ends by SIGKILL of itself: nothing is flushed, closed or told.
 //   - All is the closed list of points, in the order in which a job comes to them.
 //
-// CLUSTERSMITH_FAILPOINT names the point. With CLUSTERSMITH_FAILPOINT_ARM, the path of a file, a
-// process ends there only if it can remove that file: of many processes that share it, one does,
-// once for each time that somebody makes the file.
+// CLUSTERSMITH_FAILPOINT is a point's name, or name:N for the N-th time that the process comes to
+// it. With CLUSTERSMITH_FAILPOINT_ARM, the path of a file, a process ends there only if it can
+// remove that file: of many processes that share it, one does, once for each time that somebody
+// makes the file. Only times after the file was made count.
 package failpoint
 
 import "github.com/clustersmith/clustersmith/contracts"

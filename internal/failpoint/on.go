@@ -3,20 +3,50 @@
 package failpoint
 
 import (
+	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"syscall"
 )
 
 var (
-	chosen = Point(os.Getenv("CLUSTERSMITH_FAILPOINT"))
-	armed  = os.Getenv("CLUSTERSMITH_FAILPOINT_ARM")
+	chosen, nth = parse(os.Getenv("CLUSTERSMITH_FAILPOINT"))
+	armed       = os.Getenv("CLUSTERSMITH_FAILPOINT_ARM")
+	passed      atomic.Int64
 )
 
-// Hit ends the process if p is the chosen point, and armed.
+// parse reads name or name:N. A point that there is not would make a test of nothing.
+func parse(text string) (Point, int64) {
+	if text == "" {
+		return "", 0
+	}
+	name, times, found := strings.Cut(text, ":")
+	n, err := int64(1), error(nil)
+	if found {
+		n, err = strconv.ParseInt(times, 10, 64)
+	}
+	if err != nil || n < 1 || !slices.Contains(All, Point(name)) {
+		panic(fmt.Sprintf("CLUSTERSMITH_FAILPOINT: %q is neither a point nor point:N", text))
+	}
+	return Point(name), n
+}
+
+// Hit ends the process if p is the chosen point, armed, and this the time.
 func Hit(p Point) {
-	if p != chosen || armed != "" && os.Remove(armed) != nil {
+	if p != chosen || armed != "" && !there(armed) {
+		return
+	}
+	if passed.Add(1) < nth || armed != "" && os.Remove(armed) != nil {
 		return
 	}
 	syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // there is nobody to tell
 	select {}
+}
+
+func there(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
