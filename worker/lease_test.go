@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -180,5 +181,54 @@ func TestLeaseTTLIsBounded(t *testing.T) {
 		if fine != (err == nil) || err != nil && !strings.Contains(err.Error(), "CLUSTERSMITH_LEASE_TTL") {
 			t.Errorf("%v: %v", ttl, err)
 		}
+	}
+}
+
+// Within two TTLs of a silent holder's last sign of life another one has the lease, by the
+// server's clock.
+func TestTakeoverWithinTwoTTLs(t *testing.T) {
+	t.Parallel()
+	cluster := newCluster(t, 1)
+	first, second := storeOn(t, cluster), storeOn(t, cluster)
+	watch, err := second.leases.Watch(within(t, time.Minute), contracts.LeaseKey("*"))
+	must(t, err)
+	kv := &unreliable{KeyValue: first.leases, rng: rand.New(rand.NewPCG(1, 1))}
+	first.leases = kv
+	held, l, err := acquireLease(within(t, time.Minute), first, "*", "a", "1", leaseTTL, quiet())
+	must(t, err)
+	defer l.release()
+	got := make(chan *lease, 1)
+	go func() {
+		_, l, err := acquireLease(within(t, time.Minute), second, "*", "b", "2", leaseTTL, quiet())
+		if err != nil {
+			t.Error(err)
+		}
+		got <- l
+	}()
+	time.AfterFunc(leaseTTL, func() { kv.frozen.Store(true) }) // after some renewals
+	next := <-got
+	if next == nil {
+		return
+	}
+	defer next.release()
+	if held.Err() == nil {
+		t.Error("the silent holder still trusts its lease")
+	}
+	var last, taken time.Time
+	for taken.IsZero() {
+		e := <-watch.Updates()
+		if e == nil {
+			continue // the initial values are over
+		}
+		var r contracts.LeaseRecord
+		must(t, json.Unmarshal(e.Value(), &r))
+		if r.Worker == "a" {
+			last = e.Created()
+		} else {
+			taken = e.Created()
+		}
+	}
+	if took := taken.Sub(last); took < leaseTTL || took > 2*leaseTTL {
+		t.Errorf("a lease with the TTL %v was taken over %v after its last renewal", leaseTTL, took)
 	}
 }
