@@ -91,7 +91,7 @@ type strike struct {
 	victim int // which worker, agent …; taken modulo how many there are
 	length float64
 	pause  time.Duration // before it
-	points [3]failpoint.Point
+	points [workers]failpoint.Point
 }
 
 // strikes draws the faults.

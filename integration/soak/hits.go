@@ -118,29 +118,35 @@ func poisonQueue(ctx context.Context, w *world, s strike, _ time.Duration) (bool
 	return true, nil
 }
 
-// endBetweenEffects puts workers, one after the other, into a place that end themselves at a fail
-// point as soon as a job brings them there.
+// endBetweenEffects kills all workers and puts others into their places, each of which ends itself
+// as soon as a job brings it to a fail point of its own.
 func endBetweenEffects(ctx context.Context, w *world, s strike, _ time.Duration) (hit bool, err error) {
-	place := s.victim % workers
-	for _, point := range s.points {
+	for place, point := range s.points {
 		if err := w.crew.kill(place); err != nil {
-			return hit, err
+			return false, err
 		}
 		if err := w.crew.startAs(place, w.mortal, "CLUSTERSMITH_FAILPOINT="+string(point)); err != nil {
-			return hit, err
+			return false, err
 		}
+	}
+	limited, cancel := context.WithTimeout(ctx, pointTimeout) // not every job comes to every point
+	defer cancel()
+	for place, point := range s.points {
+		p := w.crew.places[place]
 		select {
-		case <-w.crew.places[place].done:
-			if status, ok := w.crew.places[place].cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signal() == syscall.SIGKILL {
+		case <-p.done:
+			if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signal() == syscall.SIGKILL {
 				hit = true
 				w.act("        ended at %s", point)
 			}
-		case <-time.After(pointTimeout): // not every job comes to every point
-		case <-ctx.Done():
+		case <-limited.Done():
+		}
+		if err := errors.Join(w.crew.kill(place), w.crew.start(place)); err != nil {
+			return hit, err
 		}
 	}
-	return hit, errors.Join(w.crew.kill(place), w.crew.start(place))
+	return hit, nil
 }
 
-// pointTimeout is how long a worker may take to come to its fail point.
-const pointTimeout = 6 * time.Second
+// pointTimeout is how long workers may take to come to their fail points.
+const pointTimeout = 15 * time.Second
