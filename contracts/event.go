@@ -80,7 +80,9 @@ type Event struct {
 	// Type is TypePrefix and the EventType.
 	Type string `json:"type"`
 	// Subject is the job's ID.
-	Subject         string    `json:"subject"`
+	Subject string `json:"subject"`
+	// Time is when it happened, by the clock of the NATS server that stored the request: workers
+	// whose own clocks differ tell of one job as one would.
 	Time            time.Time `json:"time"`
 	DataContentType string    `json:"datacontenttype"`
 	Data            EventData `json:"data"`

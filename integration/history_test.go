@@ -101,6 +101,9 @@ func (h history) judge(t testing.TB) {
 			note("event %d was before the one before it: %d ms after %d ms", i+1, ev.Data.ElapsedMS, elapsed)
 		}
 		elapsed = ev.Data.ElapsedMS
+		if since := ev.Time.Sub(h[0].Time).Milliseconds() - (ev.Data.ElapsedMS - h[0].Data.ElapsedMS); since < -2 || since > 2 {
+			note("event %d is of another clock: %v, %d ms after the request", i+1, ev.Time, ev.Data.ElapsedMS)
+		}
 		if last := i == len(h)-1; h.kind(ev).Terminal() != last {
 			note("event %d of %d is %s", i+1, len(h), h.kind(ev))
 		}

@@ -8,12 +8,13 @@ import (
 )
 
 // Emit numbers an event and puts it into the record's outbox, in place of the ones before,
-// which the owner has published by now. data's fields that every event shares are filled in.
-func Emit(r *contracts.JobRecord, t contracts.EventType, data contracts.EventData, now time.Time, elapsed time.Duration) contracts.Event {
+// which the owner has published by now. data's fields that every event shares are filled in. elapsed
+// is the time since the stream stored the request: the event's time is the server's.
+func Emit(r *contracts.JobRecord, t contracts.EventType, data contracts.EventData, elapsed time.Duration) contracts.Event {
 	r.Seq++
 	data.Job, data.Cluster, data.Seq = r.Job, r.Cluster, r.Seq
 	data.Phase, data.Attempt, data.ElapsedMS = r.Phase, r.Attempt, elapsed.Milliseconds()
-	ev := contracts.NewEvent(r.Owner, t, data, now)
+	ev := contracts.NewEvent(r.Owner, t, data, r.Received.Add(elapsed))
 	r.Outbox = []contracts.Event{ev}
 	return ev
 }
@@ -27,7 +28,7 @@ var terminalPhase = map[contracts.EventType]contracts.Phase{
 }
 
 // Finish writes the terminal event into the record. It is an error on a record that has one.
-func Finish(r *contracts.JobRecord, t contracts.EventType, data contracts.EventData, now time.Time, elapsed time.Duration) error {
+func Finish(r *contracts.JobRecord, t contracts.EventType, data contracts.EventData, elapsed time.Duration) error {
 	phase, ok := terminalPhase[t]
 	switch {
 	case !ok:
@@ -39,7 +40,7 @@ func Finish(r *contracts.JobRecord, t contracts.EventType, data contracts.EventD
 	if t == contracts.EventVerified {
 		data.Timings = r.Timings
 	}
-	ev := Emit(r, t, data, now, elapsed)
+	ev := Emit(r, t, data, elapsed)
 	r.Terminal = &ev
 	r.Outbox = nil
 	r.Pending, r.Cleanup = nil, false
@@ -47,10 +48,10 @@ func Finish(r *contracts.JobRecord, t contracts.EventType, data contracts.EventD
 }
 
 // FinishPending ends the job with its pending outcome.
-func FinishPending(r *contracts.JobRecord, now time.Time, elapsed time.Duration) error {
+func FinishPending(r *contracts.JobRecord, elapsed time.Duration) error {
 	p := r.Pending
 	if p == nil {
 		return fmt.Errorf("jobs: job %s has no pending outcome", r.Job)
 	}
-	return Finish(r, p.Type, contracts.EventData{Reason: p.Reason, Message: p.Message, Details: p.Details}, now, elapsed)
+	return Finish(r, p.Type, contracts.EventData{Reason: p.Reason, Message: p.Message, Details: p.Details}, elapsed)
 }

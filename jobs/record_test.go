@@ -59,7 +59,7 @@ func TestTimingsAddUpToElapsed(t *testing.T) {
 	jobs.Abandon(&r, nil, []string{"10.0.0.1"}, nil)
 	jobs.Cleaned(&r, at(300))
 	must(t, jobs.Advance(&r, contracts.PhaseLaunching, at(350)))
-	must(t, jobs.Finish(&r, contracts.EventVerified, contracts.EventData{}, time.Unix(1001, 0), at(900)))
+	must(t, jobs.Finish(&r, contracts.EventVerified, contracts.EventData{}, at(900)))
 	var sum int64
 	for _, timing := range r.Terminal.Data.Timings {
 		sum += timing.MS
@@ -81,7 +81,7 @@ func TestOnlyACrashedOwnerCounts(t *testing.T) {
 	if r.Crashes != 1 || r.Fence != 3 {
 		t.Fatalf("after an owner that handed back: crashes %d, fence %d", r.Crashes, r.Fence)
 	}
-	must(t, jobs.Finish(&r, contracts.EventFailed, contracts.EventData{}, time.Now(), 0))
+	must(t, jobs.Finish(&r, contracts.EventFailed, contracts.EventData{}, 0))
 	jobs.Claim(&r, "d")
 	if r.Crashes != 1 {
 		t.Fatal("a job that had ended counts as a crash")
@@ -144,7 +144,7 @@ func TestWhatComesNext(t *testing.T) {
 	expect(jobs.CleanUp)
 	jobs.Cleaned(&r, 0)
 	expect(jobs.End)
-	must(t, jobs.FinishPending(&r, time.Now(), 0))
+	must(t, jobs.FinishPending(&r, 0))
 	expect(jobs.Publish)
 }
 
@@ -164,16 +164,16 @@ func TestEventNumbersHaveNoGap(t *testing.T) {
 			}
 		}
 		for range rapid.IntRange(0, 30).Draw(t, "events") {
-			jobs.Emit(&r, contracts.EventProgress, contracts.EventData{}, time.Now(), 0)
+			jobs.Emit(&r, contracts.EventProgress, contracts.EventData{}, 0)
 			if rapid.Bool().Draw(t, "dies before it publishes") {
 				jobs.Claim(&r, "next")
 			}
 			publish(r.Outbox)
 		}
-		if err := jobs.Finish(&r, contracts.EventFailed, contracts.EventData{}, time.Now(), 0); err != nil {
+		if err := jobs.Finish(&r, contracts.EventFailed, contracts.EventData{}, 0); err != nil {
 			t.Fatal(err)
 		}
-		if jobs.Finish(&r, contracts.EventVerified, contracts.EventData{}, time.Now(), 0) == nil {
+		if jobs.Finish(&r, contracts.EventVerified, contracts.EventData{}, 0) == nil {
 			t.Fatal("a job ended twice")
 		}
 		publish([]contracts.Event{*r.Terminal})

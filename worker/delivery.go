@@ -282,7 +282,7 @@ func (w *Worker) failInvalid(ctx context.Context, d *delivery, id, cluster strin
 		err = w.store.save(ctx, h, func(r *contracts.JobRecord) error {
 			return jobs.Finish(r, contracts.EventFailed, contracts.EventData{
 				Reason: contracts.ReasonInvalidRequest, Message: cause.Error(), Details: details,
-			}, time.Now(), 0)
+			}, 0)
 		})
 		if err != nil {
 			return err

@@ -63,7 +63,7 @@ func (r *run) destroyCluster(ctx context.Context) error {
 
 func (r *run) destroyed(ctx context.Context, message string) error {
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
-		return jobs.Finish(rec, contracts.EventDestroyed, contracts.EventData{Message: message}, time.Now(), r.elapsed())
+		return jobs.Finish(rec, contracts.EventDestroyed, contracts.EventData{Message: message}, r.elapsed())
 	})
 }
 
@@ -117,6 +117,6 @@ func (r *run) verifyCluster(ctx context.Context) error {
 	}
 	wire := jobs.WirePlan(plan)
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
-		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report}, time.Now(), r.elapsed())
+		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report}, r.elapsed())
 	})
 }

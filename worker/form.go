@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/contracts"
@@ -196,7 +195,7 @@ func (r *run) keep(ctx context.Context, session *mesos.Session, plan chunkdist.P
 	}
 	failpoint.Hit(failpoint.Kept)
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
-		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report}, time.Now(), r.elapsed())
+		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report}, r.elapsed())
 	})
 }
 

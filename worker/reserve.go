@@ -72,7 +72,7 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{
 			Plan: there.Plan, Report: there.Report,
 			Message: fmt.Sprintf("The cluster was there already, with the same specification (job %s).", there.Job),
-		}, time.Now(), r.elapsed())
+		}, r.elapsed())
 	})
 }
 
@@ -114,7 +114,7 @@ func (r *run) keepCluster(ctx context.Context, plan contracts.Plan, report contr
 	if c.Job != r.job {
 		return errFenced
 	}
-	now := time.Now().UTC()
+	now := r.now()
 	c.State, c.Framework, c.Attempt = contracts.ClusterVerified, r.rec.Framework, r.rec.Attempt
 	c.Plan, c.Report, c.Verified = &plan, &report, &now
 	return r.s.putCluster(ctx, c, rev)

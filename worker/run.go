@@ -274,7 +274,7 @@ func (r *run) end(ctx context.Context) error {
 		failpoint.Hit(failpoint.Freed)
 	}
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
-		return jobs.FinishPending(rec, time.Now(), r.elapsed())
+		return jobs.FinishPending(rec, r.elapsed())
 	})
 }
 
@@ -310,7 +310,7 @@ func (r *run) tell(ctx context.Context, t contracts.EventType, data contracts.Ev
 		if err := change(rec); err != nil {
 			return err
 		}
-		ev = jobs.Emit(rec, t, data, time.Now(), r.elapsed())
+		ev = jobs.Emit(rec, t, data, r.elapsed())
 		return nil
 	})
 	if err != nil {
@@ -327,6 +327,10 @@ func (r *run) tell(ctx context.Context, t contracts.EventType, data contracts.Ev
 
 // elapsed is the time since the stream stored the request.
 func (r *run) elapsed() time.Duration { return r.base + time.Since(r.begun) }
+
+// now is the time by the NATS server's clock. No wall clock of a worker is ever looked at: workers
+// whose clocks differ tell of one job as one would.
+func (r *run) now() time.Time { return r.rec.Received.Add(r.elapsed()).UTC() }
 
 // left is the time until the deadline.
 func (r *run) left() time.Duration { return r.d.deadline - r.elapsed() }

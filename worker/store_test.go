@@ -116,7 +116,7 @@ func TestTerminalEventOnce(t *testing.T) {
 	s := newStore(t)
 	rec := newJob()
 	jobs.Claim(&rec, "a")
-	must(t, jobs.Finish(&rec, contracts.EventFailed, contracts.EventData{Reason: contracts.ReasonInternal}, time.Now(), 0))
+	must(t, jobs.Finish(&rec, contracts.EventFailed, contracts.EventData{Reason: contracts.ReasonInternal}, 0))
 	other := *rec.Terminal
 	other.ID += ".other" // what the stream's window of message IDs would let pass
 	for range 3 {
