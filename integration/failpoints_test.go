@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -264,6 +265,11 @@ func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
 	case <-time.After(awaitLimit):
 		t.Fatalf("no worker came to %s", point)
 	}
+	if c.passing > 1 {
+		if rec := w.record(job); rec.Frameworks != c.passing {
+			t.Errorf("the worker ended with framework %d of the job instead of %d", rec.Frameworks, c.passing)
+		}
+	}
 	if workers == 1 {
 		cfg.Name = "successor"
 		w.processWith(cfg)
@@ -284,6 +290,17 @@ func (w *world) mortalProcess(cfg workerConfig, point failpoint.Point, n int, ar
 	program, err := mortal()
 	must(w.t, err)
 	return w.processOf(program, cfg, fmt.Sprintf("CLUSTERSMITH_FAILPOINT=%s:%d", point, n), "CLUSTERSMITH_FAILPOINT_ARM="+armed)
+}
+
+// record is what the bucket says of a job.
+func (w *world) record(job string) (rec contracts.JobRecord) {
+	w.t.Helper()
+	kv, err := w.js.KeyValue(w.t.Context(), contracts.BucketJobs)
+	must(w.t, err)
+	e, err := kv.Get(w.t.Context(), job)
+	must(w.t, err)
+	must(w.t, json.Unmarshal(e.Value(), &rec))
+	return rec
 }
 
 // tell says when the process has ended.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -83,6 +84,31 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	reaches("clustersmith_lease_held_seconds_count", 3)
 	reaches(`clustersmith_offers_total{decision="accepted",reason="planned"}`, 3)
 	w.emptied()
+}
+
+// A job whose end another worker has counted, and died of, is not counted again.
+func TestEndIsCountedOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, agents(4, 4, 4096), quick)
+	w.needsLocal()
+	req := request("counted", 3, 0)
+	w.publish(contracts.SubjectCreate, req)
+	w.killed(func(*workerConfig) {}, failpoint.EventStored)
+	cfg := w.config()
+	cfg.Name, cfg.HTTPAddr = "second", w.address(250)+":9464"
+	w.processWith(cfg)
+	h := w.await(req.ID)
+	w.settled()
+	for name, want := range map[string]string{
+		`clustersmith_jobs_total{kind="create",reason="",result="verified"}`: "0",
+		`clustersmith_redeliveries_total`:                                    "1",
+		`clustersmith_owner_crashes_total`:                                   "0", // the job had ended
+	} {
+		if got := w.metric(cfg.Name, cfg.HTTPAddr, name); got != want {
+			t.Errorf("%s is %s instead of %s", name, got, want)
+		}
+	}
+	w.allWell(h)
 }
 
 // stealLease waits until the lease of the default role is held, and takes it without a word, as
