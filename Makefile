@@ -1,7 +1,7 @@
 # Every target installs what it needs; `make help` lists them.
 GO     ?= go
 BIN    := bin
-UNIT   := $(shell $(GO) list ./... 2>/dev/null | grep -v '/integration$$')
+UNIT   := $(shell $(GO) list ./... 2>/dev/null | grep -vE '/integration(/soak)?$$')
 
 .DEFAULT_GOAL := help
 
@@ -37,7 +37,7 @@ unit: deps ## the fast tests only
 
 .PHONY: integration
 integration: deps build ## end-to-end and fault tests only; CLUSTERSMITH_TEST_MESOS=http://host:port for a real Mesos
-	$(GO) test -count=1 -timeout 900s ./integration
+	$(GO) test -count=1 -timeout 900s ./integration ./integration/soak
 
 .PHONY: race
 race: deps ## the unit tests under the race detector
