@@ -216,6 +216,15 @@ func TestEachBreachIsFound(t *testing.T) {
 		{"a job has no record", func(r *run) { delete(r.Jobs, loser) }, "record: job-d: it has events and no record"},
 		{"a record has not ended", func(r *run) { r.record(loser, func(j *history.Job) { j.Terminal = nil }) }, "record: job-d: its record has not ended"},
 		{"a record ended in silence", func(r *run) { r.Jobs["mute"] = r.Jobs[loser] }, "record: mute: its record has ended as failed, and no event"},
+		{"a record ended with another event", func(r *run) {
+			r.record(loser, func(j *history.Job) { j.Terminal.ID = "job-d.7" })
+		}, "record: job-d: its record has ended with job-d.7 failed, its events with job-d.2 failed"},
+		{"a living cluster's job failed", func(r *run) {
+			for _, ev := range []*history.Event{r.at(maker, 3), &r.Results[0], r.Jobs[maker].Terminal} {
+				ev.Type, ev.Data.Phase = "io.clustersmith.v1.failed", "failed"
+			}
+			r.at(maker, 3).Subject = "clustersmith.v1.events.kept.job-a.failed"
+		}, "there: kept: its record says verified, job job-a ended as"},
 		{"a record has something to say", func(r *run) { r.record(loser, func(j *history.Job) { j.Outbox = append(j.Outbox, nil) }) }, "record: job-d: 1 events wait"},
 		{"poison vanishes", func(r *run) { r.Dead = nil }, "dead: message 99: it cannot be worked on and is no dead letter"},
 		{"poison is changed", func(r *run) { r.Dead[0].Body = []byte("?") }, "dead: message 99: the dead letter has 1 other bytes"},
