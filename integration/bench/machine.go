@@ -24,7 +24,8 @@ func machine() map[string]string {
 	}
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
-		m["kernel"] = unix.ByteSliceToString(u.Sysname[:]) + " " + unix.ByteSliceToString(u.Release[:])
+		release, _, _ := strings.Cut(unix.ByteSliceToString(u.Release[:]), "-") // the rest names a build
+		m["kernel"] = unix.ByteSliceToString(u.Sysname[:]) + " " + release
 	}
 	var info unix.Sysinfo_t
 	if unix.Sysinfo(&info) == nil {
