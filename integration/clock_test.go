@@ -17,7 +17,7 @@ import (
 )
 
 // jumping is the program on a machine whose wall clock jumps by $CLUSTERSMITH_TEST_CLOCK_JUMP
-// seconds and back, every half a second. Only Go's own time package knows the wall clock, so the
+// seconds and back, ten times a second. Only Go's own time package knows the wall clock, so the
 // compiler is given one that lies; the monotonic clock is as ever.
 var jumping = sync.OnceValues(func() (string, error) {
 	source := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
@@ -26,7 +26,7 @@ var jumping = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	const now = "sec, nsec, mono := runtimeNow()\n"
-	lying := bytes.Replace(text, []byte(now), []byte(now+"\tif mono/500e6%2 == 1 {\n\t\tsec += jump\n\t}\n"), 1)
+	lying := bytes.Replace(text, []byte(now), []byte(now+"\tif mono/100e6%2 == 1 {\n\t\tsec += jump\n\t}\n"), 1)
 	lying = bytes.Replace(lying, []byte("import (\n"), []byte("import (\n\t\"syscall\"\n"), 1)
 	lying = append(lying, `
 var jump = func() (n int64) {

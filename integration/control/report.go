@@ -40,7 +40,7 @@ func newResults() *results {
 		}
 	}
 	if text, err := exec.Command("uname", "-sr").Output(); err == nil {
-		r.Kernel = strings.TrimSpace(string(text))
+		r.Kernel, _, _ = strings.Cut(strings.TrimSpace(string(text)), "-") // the rest names a build
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
