@@ -22,6 +22,7 @@ func oneAndTwoWorkers(t *testing.T, test func(w *world)) {
 
 // A cancelled job leaves nothing, whatever phase it was in.
 func TestCancelInEveryPhase(t *testing.T) {
+	t.Parallel()
 	for _, phase := range every[:len(every)-1] { // after the last one it may well be too late
 		t.Run(string(phase), func(t *testing.T) {
 			oneAndTwoWorkers(t, func(w *world) {
@@ -48,6 +49,7 @@ func TestCancelInEveryPhase(t *testing.T) {
 
 // A destroy in the middle of a create stops the create; nothing is left of it.
 func TestDestroyDuringCreate(t *testing.T) {
+	t.Parallel()
 	for _, phase := range []contracts.Phase{contracts.PhasePlanned, contracts.PhaseLaunching, contracts.PhaseForming} {
 		t.Run(string(phase), func(t *testing.T) {
 			oneAndTwoWorkers(t, func(w *world) {
@@ -73,6 +75,7 @@ func TestDestroyDuringCreate(t *testing.T) {
 
 // A create that arrives while the cluster of that name is being destroyed gets its turn.
 func TestCreateDuringDestroy(t *testing.T) {
+	t.Parallel()
 	oneAndTwoWorkers(t, func(w *world) {
 		w.verified(w.create(request("phoenix", 3, 0)))
 		down := contracts.DestroyRequest{ID: "4b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Cluster: "phoenix"}

@@ -78,6 +78,7 @@ func TestRequestThatKillsWorkers(t *testing.T) {
 // A job whose clean-up kills workers ends too: what it left is Mesos' to remove, also where a
 // worker had asked Mesos to keep it.
 func TestCleanUpThatKillsWorkers(t *testing.T) {
+	t.Parallel()
 	t.Run("failed", func(t *testing.T) { cleanUpKills(t, true, failpoint.Abandoned, failpoint.Claimed) })
 	t.Run("kept", func(t *testing.T) { cleanUpKills(t, false, failpoint.Raised, failpoint.Abandoned) })
 }

@@ -16,6 +16,7 @@ import (
 // The shapes that people ask for, each verified, each judged by Redis' own tool, each destroyed
 // without a trace.
 func TestCreateShapes(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ masters, replicas, agents int }{
 		{3, 1, 3}, {6, 1, 4}, {30, 1, 6}, {5, 0, 3}, {4, 2, 5},
 	} {

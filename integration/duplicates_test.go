@@ -9,6 +9,7 @@ import (
 
 // One name, two specifications, at once: one cluster, one refusal.
 func TestTwoSpecificationsAtOnce(t *testing.T) {
+	t.Parallel()
 	oneAndTwoWorkers(t, func(w *world) {
 		one, other := request("contested", 3, 1), request("contested", 3, 0)
 		w.publish(contracts.SubjectCreate, one)

@@ -221,6 +221,7 @@ var courses = []crashes{
 // worker, which is then replaced, or one of two. Unless CLUSTERSMITH_TEST_ALL is set, each point
 // is tried in one of the two ways.
 func TestCrashAtEveryPoint(t *testing.T) {
+	t.Parallel()
 	tried := map[failpoint.Point]bool{}
 	for _, c := range courses {
 		for i, point := range c.points {

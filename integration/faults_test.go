@@ -46,6 +46,7 @@ var every = []contracts.Phase{
 // TestFaults is the fault matrix: what happens to Mesos, NATS, agents and processes while a
 // cluster is being created or destroyed.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	for _, f := range slices.Concat(masterFaults, offerFaults, agentFaults, natsFaults, binaryFaults) {
 		for _, phase := range append(f.phases, "")[:max(len(f.phases), 1)] {
 			for workers := 1; workers <= 2; workers++ {

@@ -12,6 +12,7 @@ import (
 // when it hears at once that it was replaced, nor when its connection to Mesos was lost
 // meanwhile, so that it has to subscribe again.
 func TestFrozenWorkerDoesNoHarm(t *testing.T) {
+	t.Parallel()
 	for _, connection := range []string{"kept", "lost"} {
 		for _, phase := range []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseForming} {
 			t.Run(connection+"/"+string(phase), func(t *testing.T) {

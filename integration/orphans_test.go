@@ -11,6 +11,7 @@ import (
 // failover timeout is short until the cluster is verified. When there are workers again, the job
 // goes on to its end.
 func TestOrphansAreRemoved(t *testing.T) {
+	t.Parallel()
 	for _, phase := range []contracts.Phase{
 		contracts.PhaseAccepted, contracts.PhasePlanned, contracts.PhaseLaunching, contracts.PhaseStarting, contracts.PhaseForming,
 	} {

@@ -116,6 +116,7 @@ func (all trio) leader(w *world, stream string) *server.Server {
 // On a cluster of three NATS servers, leaders that change and servers that end in the middle of a
 // job cost no attempt: what was written is there.
 func TestReplicatedNATS(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name string
 		hit  func(w *world, all trio)

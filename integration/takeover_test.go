@@ -87,6 +87,7 @@ func environment(cfg workerConfig) (env []string) {
 // The worker that has the job is killed as soon as it has told of a phase; another one, which
 // was there all the time, brings the job to its one end.
 func TestKilledWorkersJobIsFinished(t *testing.T) {
+	t.Parallel()
 	for _, phase := range []contracts.Phase{
 		contracts.PhaseAccepted, contracts.PhasePlanned, contracts.PhaseLaunching,
 		contracts.PhaseStarting, contracts.PhaseForming, contracts.PhaseVerifying,

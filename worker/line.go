@@ -155,11 +155,16 @@ func (r *run) leave(ctx context.Context, p pass, err error) error {
 	return err
 }
 
-// waiter is the job as the line sees it.
+// waiter is the job as the line sees it. What it waited for an attempt that failed counts too.
 func (r *run) waiter() jobs.Waiter {
 	w := jobs.Waiter{Job: r.job, MsgSeq: r.rec.MsgSeq, Left: r.left(), Now: r.rec.Received.Add(r.elapsed())}
+	for _, t := range r.rec.Timings {
+		if t.Phase == contracts.PhaseWaitingResources {
+			w.Waited = time.Duration(t.MS) * time.Millisecond
+		}
+	}
 	if r.rec.Phase == contracts.PhaseWaitingResources {
-		w.Waited = r.elapsed() - time.Duration(r.rec.PhaseMS)*time.Millisecond
+		w.Waited += r.elapsed() - time.Duration(r.rec.PhaseMS)*time.Millisecond
 	}
 	return w
 }
