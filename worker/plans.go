@@ -26,13 +26,11 @@ func (s *store) putPlan(ctx context.Context, key string, plan chunkdist.Plan) er
 
 // plan reads a stored plan back.
 func (s *store) plan(ctx context.Context, key string) (chunkdist.Plan, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	e, err := s.jobs.Get(ctx, key) // written once, so that a stale replica can only not have it yet
+	packed, _, err := s.newest(ctx, s.jobs, key)
 	if err != nil {
 		return chunkdist.Plan{}, fmt.Errorf("worker: read plan %s: %w", key, err)
 	}
-	w, err := contracts.UnpackPlan(e.Value())
+	w, err := contracts.UnpackPlan(packed)
 	if err != nil {
 		return chunkdist.Plan{}, fmt.Errorf("worker: plan %s: %w", key, err)
 	}

@@ -114,19 +114,31 @@ type entry struct {
 	created time.Time // by the server's clock
 }
 
-// read decodes the newest value of a key, as the bucket's leader has it: KeyValue.Get may be
-// answered by a replica that lags. A key that is absent or deleted is jetstream.ErrKeyNotFound.
+// read decodes the newest value of a key; see newest.
 func (s *store) read(ctx context.Context, kv jetstream.KeyValue, key string, into any) (entry, error) {
+	value, e, err := s.newest(ctx, kv, key)
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(value, into); err != nil {
+		return entry{}, fmt.Errorf("worker: %s/%s holds no valid record: %w", kv.Bucket(), key, err)
+	}
+	return e, nil
+}
+
+// newest is the newest value of a key, as the bucket's leader has it: KeyValue.Get may be
+// answered by a replica that lags. A key that is absent or deleted is jetstream.ErrKeyNotFound.
+func (s *store) newest(ctx context.Context, kv jetstream.KeyValue, key string) (value []byte, e entry, err error) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	bucket := kv.Bucket()
 	query, err := json.Marshal(map[string]string{"last_by_subj": "$KV." + bucket + "." + key})
 	if err != nil {
-		return entry{}, err
+		return nil, entry{}, err
 	}
 	reply, err := s.nc.RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET.KV_"+bucket, query)
 	if err != nil {
-		return entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
+		return nil, entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
 	}
 	var answer struct {
 		Error   *jetstream.APIError `json:"error"`
@@ -138,30 +150,27 @@ func (s *store) read(ctx context.Context, kv jetstream.KeyValue, key string, int
 		} `json:"message"`
 	}
 	if err := json.Unmarshal(reply.Data, &answer); err != nil {
-		return entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
+		return nil, entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
 	}
 	switch {
 	case answer.Error != nil && answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound:
-		return entry{}, jetstream.ErrKeyNotFound
+		return nil, entry{}, jetstream.ErrKeyNotFound
 	case answer.Error != nil:
-		return entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, answer.Error)
+		return nil, entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, answer.Error)
 	case answer.Message == nil:
-		return entry{}, fmt.Errorf("worker: read %s/%s: an answer with neither message nor error", bucket, key)
+		return nil, entry{}, fmt.Errorf("worker: read %s/%s: an answer with neither message nor error", bucket, key)
 	}
 	m := answer.Message
 	if len(m.Hdrs) > 0 {
 		h, err := nats.DecodeHeadersMsg(m.Hdrs)
 		if err != nil {
-			return entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
+			return nil, entry{}, fmt.Errorf("worker: read %s/%s: %w", bucket, key, err)
 		}
 		if op := h.Get("KV-Operation"); op == "DEL" || op == "PURGE" || h.Get("Nats-Marker-Reason") != "" {
-			return entry{rev: m.Seq, created: m.Time}, jetstream.ErrKeyNotFound
+			return nil, entry{rev: m.Seq, created: m.Time}, jetstream.ErrKeyNotFound
 		}
 	}
-	if err := json.Unmarshal(m.Data, into); err != nil {
-		return entry{}, fmt.Errorf("worker: %s/%s holds no valid record: %w", bucket, key, err)
-	}
-	return entry{rev: m.Seq, created: m.Time}, nil
+	return m.Data, entry{rev: m.Seq, created: m.Time}, nil
 }
 
 // serverTime is when a revision of a job's record was stored: the server's clock, as of the

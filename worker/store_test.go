@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -148,5 +149,21 @@ func TestPlansRoundTrip(t *testing.T) {
 	b, _ := json.Marshal(got)
 	if string(a) != string(b) {
 		t.Errorf("stored %s\nread   %s", a, b)
+	}
+}
+
+// A compare-and-set that lost has one error code on a single server and another on a cluster.
+func TestConflictHasTwoCodes(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[jetstream.ErrorCode]bool{
+		10071: true, // wrong last sequence
+		10164: true, // wrong last sequence, of a replicated stream
+		10058: false,
+		10008: false, // no leader
+	} {
+		err := fmt.Errorf("worker: %w", &jetstream.APIError{ErrorCode: code})
+		if taken(err) != want || conflict(err) != want {
+			t.Errorf("code %d: taken %v, conflict %v", code, taken(err), conflict(err))
+		}
 	}
 }
