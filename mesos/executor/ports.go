@@ -2,6 +2,7 @@ package executor
 
 import (
 	"bufio"
+	"context"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -12,9 +13,27 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// portPatience is how long a port may stay another's that is about to end: a master offers the
+// ports of a framework that is torn down before its servers are gone.
+const portPatience = 3 * time.Second
+
+// awaitFree returns once a server could bind a port, or says who has it.
+func awaitFree(ctx context.Context, addr netip.AddrPort) error {
+	const step = 10 * time.Millisecond
+	for patience := portPatience; patience > 0 && errors.Is(tryBind(addr), unix.EADDRINUSE); patience -= step {
+		select {
+		case <-ctx.Done():
+			return portFree(addr)
+		case <-time.After(step):
+		}
+	}
+	return portFree(addr)
+}
 
 // portFree reports whether a server could bind a port, as an error that says who has it.
 func portFree(addr netip.AddrPort) error {

@@ -64,7 +64,7 @@ func (c *cluster) startServer(ctx context.Context, program string, index int, ho
 	}
 	s.ports = []netip.AddrPort{s.addr, netip.AddrPortFrom(ip, uint16(node.BusPort))}
 	for _, p := range s.ports {
-		if err := portFree(p); err != nil {
+		if err := awaitFree(ctx, p); err != nil {
 			return nil, err
 		}
 	}

@@ -127,6 +127,27 @@ func takePort(which func(chunkdist.Node) int) func(*testing.T, *subject, chunkdi
 	}
 }
 
+// A port may still be that of a server that is about to end.
+func TestPortIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	plan := redistest.Plan(t, 3, 0, 3)
+	l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", plan.Nodes[0].Host, plan.Nodes[0].BusPort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	x := runExecutor(t, nil)
+	s := x.agent.subscription()
+	s.subscribed(data(t, plan, nil))
+	s.launch(bundle.TaskID(0))
+	await(t, "the node's directory to be locked", func() bool {
+		_, err := os.Stat(filepath.Join(x.cfg.Sandbox, bundle.TaskID(0), lockName))
+		return err == nil && locked(t, x, 0)
+	})
+	l.Close()
+	s.next(mesos.TASK_STARTING)
+}
+
 // One bad node does not keep the others from running.
 func TestOtherNodesGoOn(t *testing.T) {
 	t.Parallel()
