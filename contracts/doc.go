@@ -26,6 +26,8 @@
 //     it.
 //  6. After failed and cancelled nothing is left of a create job: no task, process, Mesos
 //     framework or record that blocks the name. After destroyed the same holds for the cluster.
+//     Only a host that is cut off from Mesos keeps what it has until its agent is back. A failed
+//     destroy may leave the cluster in state destroying; another destroy goes on from there.
 //  7. A cancel request stops a create job in any phase that is not terminal. It is a wish: the
 //     job ends as cancelled, or as whatever it had become before the wish arrived. It has no
 //     events of its own.

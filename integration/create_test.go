@@ -237,9 +237,12 @@ func TestWaitingJobDoesNotBlock(t *testing.T) {
 	w := newWorld(t, agents(3, 4, 4096))
 	w.worker(func(c *workerConfig) { c.Concurrency = 1 })
 	large := request("too-large", 3, 1)
-	large.Node.MemoryMB, large.Deadline = 65536, contracts.Duration(12*time.Second)
+	large.Node.MemoryMB, large.Deadline = 65536, contracts.Duration(20*time.Second)
 	w.publish(contracts.SubjectCreate, large)
 	w.follow(large.ID, func(ev contracts.Event) bool { return ev.Data.Phase == contracts.PhaseWaitingResources })
 	w.verified(w.create(request("small", 3, 0)))
+	if end := w.events(large.ID).end(); end.Data.Phase.Terminal() {
+		t.Errorf("the job that fits had to wait for the other one's end: %s", end.Data.Message)
+	}
 	w.failed(w.await(large.ID), contracts.ReasonInsufficientResources)
 }

@@ -40,7 +40,7 @@ type Config struct {
 	AckWait         time.Duration `env:"ACK_WAIT" default:"15s" desc:"silence of a worker after which its job goes to another; used when the consumer is created"`
 	LeaseTTL        time.Duration `env:"LEASE_TTL" default:"5s" desc:"silence of a holder after which the Mesos subscription lease can be taken"`
 	OfferWait       time.Duration `env:"OFFER_WAIT" default:"1500ms" desc:"how long to wait for more offers before a job is handed back for want of resources"`
-	Patience        time.Duration `env:"PATIENCE" default:"30s" desc:"a job that has waited so long for resources is first in its role's line: for a while, jobs that came later hold back; negative is off"`
+	Patience        time.Duration `env:"PATIENCE" default:"30s" desc:"a create that has waited so long for resources goes first in its Mesos role: newer ones hold back for up to four times as long; negative is off"`
 	LaunchTimeout   time.Duration `env:"LAUNCH_TIMEOUT" default:"60s" desc:"time for all nodes of an attempt to be bound, and again to answer"`
 	CreateFailover  time.Duration `env:"CREATE_FAILOVER_TIMEOUT" default:"60s" desc:"Mesos failover timeout of a cluster that is not verified yet"`
 	ClusterFailover time.Duration `env:"CLUSTER_FAILOVER_TIMEOUT" default:"87600h" desc:"Mesos failover timeout of a verified cluster"`

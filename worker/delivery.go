@@ -99,7 +99,8 @@ func (w *Worker) settle(ctx context.Context, d *delivery, v verdict) error {
 	}
 }
 
-// maxBlind is how often a message may be delivered that leaves no record behind.
+// maxBlind is how often a message may be delivered whose job's record nobody can read; a worker of
+// another version may. What NATS cannot do now it can do later: that is not counted.
 const maxBlind = 5
 
 // dispatch decodes a message and does what it asks for.
@@ -114,8 +115,8 @@ func (w *Worker) dispatch(ctx context.Context, d *delivery) (verdict, error) {
 	failpoint.Hit(failpoint.Received)
 	h, created, err := w.store.create(ctx, jobs.New(d.kind, d.job, d.cluster, json.RawMessage(d.msg.Data()), d.seq, d.received), w.cfg.Name)
 	if err != nil {
-		if d.attempts > maxBlind {
-			return w.deadLetter(ctx, d, contracts.ReasonInternal, fmt.Sprintf("delivered %d times without a record: %v", d.attempts, err))
+		if d.attempts > maxBlind && errors.Is(err, errUnreadable) {
+			return w.deadLetter(ctx, d, contracts.ReasonInternal, fmt.Sprintf("delivered %d times, and nobody can read its record: %v", d.attempts, err))
 		}
 		return verdict{}, err
 	}
@@ -247,7 +248,7 @@ func (w *Worker) refuse(ctx context.Context, d *delivery, cause error) (verdict,
 			// A stable ID of its own, so that the event can be addressed and comes once.
 			id = uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%s/%d/%d", contracts.StreamJobs, d.seq, d.received.UnixNano())).String()
 		}
-		if err := w.failInvalid(ctx, d, id, cluster, cause); err != nil && d.attempts <= maxBlind {
+		if err := w.failInvalid(ctx, d, id, cluster, cause); err != nil && (d.attempts <= maxBlind || !errors.Is(err, errUnreadable)) {
 			return verdict{}, err
 		}
 	}

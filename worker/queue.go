@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// queueTimeout bounds the questions to NATS of one scrape.
+// queueTimeout bounds the questions to NATS of one scrape, and those to Mesos.
 const queueTimeout = 2 * time.Second
 
 // queueMetrics asks NATS for the queue's state at each scrape. Every worker tells the same,
@@ -88,4 +88,18 @@ func (w *Worker) queueState(ctx context.Context) (queueState, error) {
 	}
 	s.dead = dead.CachedInfo().State.Msgs
 	return s, nil
+}
+
+// mesosUp asks at each scrape whether a master leads.
+func (w *Worker) mesosUp() prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "clustersmith_mesos_up", Help: "1 if a Mesos master that leads answered for this scrape.",
+	}, func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
+		defer cancel()
+		if w.mesos == nil || w.mesos.Ping(ctx) != nil { // nil: Run has not begun
+			return 0
+		}
+		return 1
+	})
 }

@@ -114,6 +114,9 @@ type entry struct {
 	created time.Time // by the server's clock
 }
 
+// errUnreadable says that what is stored under a key is not what workers store there.
+var errUnreadable = errors.New("no valid record")
+
 // read decodes the newest value of a key; see newest.
 func (s *store) read(ctx context.Context, kv jetstream.KeyValue, key string, into any) (entry, error) {
 	value, e, err := s.newest(ctx, kv, key)
@@ -121,7 +124,7 @@ func (s *store) read(ctx context.Context, kv jetstream.KeyValue, key string, int
 		return e, err
 	}
 	if err := json.Unmarshal(value, into); err != nil {
-		return entry{}, fmt.Errorf("worker: %s/%s holds no valid record: %w", kv.Bucket(), key, err)
+		return entry{}, fmt.Errorf("worker: %s/%s: %w: %w", kv.Bucket(), key, errUnreadable, err)
 	}
 	return e, nil
 }

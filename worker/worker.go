@@ -49,7 +49,7 @@ func New(cfg Config, log *slog.Logger) (*Worker, error) {
 	}
 	log = log.With("worker", cfg.Name)
 	w := &Worker{cfg: cfg, log: log, runs: map[string]*run{}}
-	w.metrics = newMetrics(newQueueMetrics(w.queueState))
+	w.metrics = newMetrics(newQueueMetrics(w.queueState), w.mesosUp())
 	return w, nil
 }
 

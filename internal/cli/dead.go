@@ -20,6 +20,7 @@ import (
 type deadCmd struct {
 	List   deadListCmd   `cmd:"" help:"List the messages that no worker could work on."`
 	Replay deadReplayCmd `cmd:"" help:"Put dead letters into the queue again."`
+	Delete deadDeleteCmd `cmd:"" help:"Delete dead letters that nobody needs."`
 }
 
 // kindFlag picks dead letters by kind.
@@ -136,6 +137,52 @@ func (cmd *deadReplayCmd) one(e *env, c *client) error {
 	return e.replay(c, m, cmd.New)
 }
 
+type deadDeleteCmd struct {
+	natsFlags
+	Seq []uint64 `arg:"" help:"The dead letters' numbers, as dead list shows them."`
+}
+
+// deleted is what delete prints for each letter with -o json.
+type deleted struct {
+	Sequence uint64 `json:"sequence"` // of the dead letter, which is gone
+}
+
+func (cmd *deadDeleteCmd) Run(e *env) error {
+	c, err := cmd.connect()
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	ctx, cancel := context.WithTimeout(e.ctx, opTimeout)
+	defer cancel()
+	stream, err := c.js.Stream(ctx, contracts.StreamDead)
+	if err != nil {
+		return explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
+	}
+	for _, seq := range cmd.Seq {
+		// The letter is read first: what the server says of one that is absent depends on its age.
+		_, err := stream.GetMsg(ctx, seq)
+		if err == nil {
+			err = stream.DeleteMsg(ctx, seq)
+		}
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful):
+			return badInput("there is no dead letter %d; clustersmith dead list shows what there is", seq)
+		case err != nil:
+			return explain(fmt.Errorf("delete dead letter %d: %w", seq, err))
+		}
+		if e.json {
+			err = e.encodeLine(deleted{seq})
+		} else {
+			_, err = fmt.Fprintf(e.out, "Dead letter %d is deleted.\n", seq)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // deadLetters calls do with each letter that is there now, oldest first. Letters that arrive
 // meanwhile are left out: one that is replayed may come straight back.
 func (c *client) deadLetters(ctx context.Context, subject string, do func(*jetstream.RawStreamMsg) error) error {
@@ -218,6 +265,9 @@ func withID(request []byte, id string) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(request, &fields); err != nil {
 		return nil, err
+	}
+	if fields == nil { // null
+		return nil, errors.New("it is no JSON object")
 	}
 	fields["id"], _ = json.Marshal(id) // a string always can be
 	return json.Marshal(fields)

@@ -147,11 +147,34 @@ func TestWhatDeadReplayRefuses(t *testing.T) {
 		"dead replay x":                 "seq",
 		"dead list --kind paint":        "--kind",
 		"dead replay 1 --nats " + b.url: "does not say which request",
+		"dead delete":                   "seq",
+		"dead delete 7 --nats " + b.url: "no dead letter 7",
 	} {
 		command(t, t.Context(), strings.Fields(args)...).want(t, BadInput, "", says)
 	}
 	bare := startBareBroker(t, true)
-	for _, args := range []string{"dead list", "dead replay 1", "dead replay --all"} {
+	for _, args := range []string{"dead list", "dead replay 1", "dead replay --all", "dead delete 1"} {
 		command(t, t.Context(), append(strings.Fields(args), "--nats", bare.url)...).want(t, Unreachable, "", "clustersmith worker")
+	}
+}
+
+// What is no object can have no id; it stays until somebody deletes it.
+func TestDeadLetterWithoutID(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	var msgs []*nats.Msg
+	for _, body := range []string{"null", "[]", `"x"`, "?"} {
+		msgs = append(msgs, &nats.Msg{Subject: contracts.SubjectCreate, Data: []byte(body)})
+	}
+	b.buried(msgs...)
+	r := command(t, t.Context(), "dead", "replay", "--all", "--new-id", "--nats", b.url)
+	r.want(t, JobFailed, "", "cannot be given a new id")
+	if n := strings.Count(r.stderr, "cannot be given a new id"); n != len(msgs) {
+		t.Errorf("%d letters are refused, not %d: %s", n, len(msgs), r.stderr)
+	}
+	command(t, t.Context(), "dead", "delete", "1", "3", "--nats", b.url).want(t, Done, "Dead letter 3 is deleted.", "")
+	command(t, t.Context(), "dead", "delete", "2", "--nats", b.url, "-o", "json").want(t, Done, `{"sequence":2}`, "")
+	if l := b.letters(); len(l) != 1 || l[0].Sequence != 4 {
+		t.Errorf("left: %+v", l)
 	}
 }

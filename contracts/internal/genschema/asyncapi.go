@@ -84,14 +84,14 @@ func asyncAPI(examples []example) object {
 		{"x-streams", object{
 			{contracts.StreamJobs, object{{"subjects", contracts.SubjectsJobs}, {"retention", "workqueue: a worker's ack removes a request"}}},
 			{contracts.StreamEvents, object{{"subjects", contracts.SubjectsEvents}, {"retention", "limits: 30 days"}}},
-			{contracts.StreamResults, object{{"subjects", contracts.SubjectsResults}, {"retention", "limits: one message per subject, new ones are refused"}}},
-			{contracts.StreamDead, object{{"subjects", contracts.SubjectsDead}, {"retention", "limits: requests that could not be worked on, byte for byte"}}},
-			{contracts.StreamAdvisories, object{{"subjects", "$JS.EVENT.ADVISORY.CONSUMER.*." + contracts.StreamJobs + ".*"}, {"retention", "limits: the server's own word on requests that ended without an ack"}}},
+			{contracts.StreamResults, object{{"subjects", contracts.SubjectsResults}, {"retention", "limits: one message per subject, new ones are refused; 30 days"}}},
+			{contracts.StreamDead, object{{"subjects", contracts.SubjectsDead}, {"retention", "limits: requests that could not be worked on, byte for byte; 90 days"}}},
+			{contracts.StreamAdvisories, object{{"subjects", "$JS.EVENT.ADVISORY.CONSUMER.{MAX_DELIVERIES,MSG_TERMINATED}." + contracts.StreamJobs + ".*"}, {"retention", "limits: the server's own word on requests that ended without an ack; 90 days"}}},
 		}},
 		{"x-buckets", object{
 			{contracts.BucketClusters, object{{"keys", "the cluster's name"}, {"value", object{{"$ref", "./schemas/cluster-record.json"}}}}},
-			{contracts.BucketJobs, object{{"keys", "the job's ID"}, {"value", object{{"$ref", "./schemas/job-record.json"}}}}},
-			{contracts.BucketLeases, object{{"keys", "mesos.<role>"}, {"value", object{{"$ref", "./schemas/lease-record.json"}}}}},
+			{contracts.BucketJobs, object{{"keys", "the job's ID; <job>.cancel and <job>.plan.<attempt>.<fence> hold other values"}, {"value", object{{"$ref", "./schemas/job-record.json"}}}}},
+			{contracts.BucketLeases, object{{"keys", "mesos.<role>; turn.<role> holds another value"}, {"value", object{{"$ref", "./schemas/lease-record.json"}}}}},
 		}},
 	}
 }
