@@ -59,9 +59,11 @@ func (s *Session) Teardown(ctx context.Context) error {
 			continue
 		}
 		err := s.callOnce(ctx, &scheduler.Call{Type: scheduler.Call_TEARDOWN})
-		if err == nil {
-			s.tearDown(ctx, sub)
+		if err == nil && s.tearDown(ctx, sub) {
 			return nil
+		}
+		if err == nil { // by a master that is gone: the next one may not know
+			continue
 		}
 		if ended := s.Err(); ended != nil {
 			return teardownResult(ended)
@@ -79,19 +81,24 @@ func teardownResult(err error) error {
 	return fmt.Errorf("mesos: TEARDOWN: %w", err)
 }
 
-// tearDown ends the Session after an accepted TEARDOWN: the master closes the stream, and
-// where that takes long, we do.
-func (s *Session) tearDown(ctx context.Context, sub *subscription) {
+// tearDown ends the Session after a TEARDOWN that was accepted on sub: the master closes the
+// stream, and where that takes long, we do. It is false where sub had ended already: the Session
+// subscribes anew, and learns that the framework has been removed, or brings it back.
+func (s *Session) tearDown(ctx context.Context, sub *subscription) bool {
 	s.mu.Lock()
 	s.tornDown = s.tornDown || s.current == sub
+	mine := s.tornDown
 	s.mu.Unlock()
+	if !mine {
+		return false
+	}
 	late := time.NewTimer(s.client.config.CallTimeout)
 	defer late.Stop()
 	for waiting := true; waiting; {
 		select {
 		case <-s.events: // nothing in them matters any more, and nobody else may be reading
 		case <-s.done:
-			return
+			return true
 		case <-late.C:
 			waiting = false
 		case <-ctx.Done():
@@ -100,6 +107,7 @@ func (s *Session) tearDown(ctx context.Context, sub *subscription) {
 	}
 	s.stop(fmt.Errorf("%w (torn down)", ErrFrameworkRemoved))
 	<-s.done
+	return true
 }
 
 // Teardown makes sure that the framework with f's ID is gone, whether or not it ever was: it

@@ -114,8 +114,17 @@ func (c Config) Validate() error {
 	if c.MaxAttempts < 1 {
 		bad("MAX_ATTEMPTS", "must be at least 1, not %d", c.MaxAttempts)
 	}
-	if c.ExecutorCPUs < 0.01 || c.ExecutorMemMB < 32 {
-		bad("EXECUTOR_CPUS", "an executor needs at least 0.01 cores and 32 MiB, not %g and %d", c.ExecutorCPUs, c.ExecutorMemMB)
+	if c.MaxCrashes < 1 {
+		bad("MAX_CRASHES", "must be at least 1, not %d", c.MaxCrashes)
+	}
+	if c.ExecutorCPUs < 0.01 {
+		bad("EXECUTOR_CPUS", "an executor needs at least 0.01 cores, not %g", c.ExecutorCPUs)
+	}
+	if c.ExecutorMemMB < 32 {
+		bad("EXECUTOR_MEMORY_MB", "an executor needs at least 32 MiB, not %d", c.ExecutorMemMB)
+	}
+	if c.StallTimeout <= c.LaunchTimeout {
+		bad("STALL_TIMEOUT", "must be more than LAUNCH_TIMEOUT (%v), in which a job need not make progress; it is %v", c.LaunchTimeout, c.StallTimeout)
 	}
 	if c.MesosCodec != "protobuf" && c.MesosCodec != "json" {
 		bad("MESOS_CODEC", "must be protobuf or json, not %q", c.MesosCodec)

@@ -36,6 +36,7 @@ func connect(cfg Config, log *slog.Logger, reconnected func()) (*nats.Conn, erro
 	opts := []nats.Option{
 		nats.Name("clustersmith worker " + cfg.Name),
 		nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // credentials may be rotated on one side first
 		nats.ReconnectBufSize(-1),
 		nats.CustomReconnectDelay(func(attempts int) time.Duration {
 			d := min(100*time.Millisecond<<min(attempts, 5), 2*time.Second)

@@ -262,6 +262,8 @@ const maxKept = 64 << 10
 // failInvalid ends a job that never began. A job that exists under the ID is left alone: it
 // has, or will have, its own terminal event.
 func (w *Worker) failInvalid(ctx context.Context, d *delivery, id, cluster string, cause error) error {
+	ctx, cancel := context.WithTimeout(ctx, refuseTimeout)
+	defer cancel()
 	request := json.RawMessage(d.msg.Data())
 	if !json.Valid(request) || len(request) > maxKept {
 		request = json.RawMessage(`null`) // the dead letter has it
@@ -296,8 +298,14 @@ func (w *Worker) failInvalid(ctx context.Context, d *delivery, id, cluster strin
 	return w.store.publishTerminal(ctx, *h.rec.Terminal)
 }
 
+// refuseTimeout bounds the answer to a message that cannot be worked on, for which no signs of life
+// are sent; the message is then handed back and tried again.
+const refuseTimeout = 2 * opTimeout
+
 // deadLetter keeps the message where people can look at it, and ends its delivery.
 func (w *Worker) deadLetter(ctx context.Context, d *delivery, reason contracts.Reason, why string) (verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, refuseTimeout)
+	defer cancel()
 	kind := strings.TrimPrefix(d.msg.Subject(), strings.TrimSuffix(contracts.SubjectsJobs, ">"))
 	switch d.msg.Subject() {
 	case contracts.SubjectCreate, contracts.SubjectDestroy, contracts.SubjectVerify, contracts.SubjectCancel:

@@ -27,7 +27,11 @@ func (r *run) destroyCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.State == contracts.ClusterCreating {
+	creating, err := r.s.creating(ctx, c)
+	if err != nil {
+		return err
+	}
+	if creating {
 		return r.cancelCreate(ctx, c)
 	}
 	r.d.create = c.Request // its role is the framework's
@@ -50,8 +54,9 @@ func (r *run) destroyCluster(ctx context.Context) error {
 		}
 	}
 	failpoint.Hit(failpoint.Gone)
-	_, rev, err = r.s.cluster(ctx, c.Cluster)
-	if err == nil {
+	// A record of another framework is another cluster's, which got the name meanwhile.
+	now, rev, err := r.s.cluster(ctx, c.Cluster)
+	if err == nil && now.Job == c.Job && now.Framework == c.Framework {
 		err = r.s.removeCluster(ctx, c.Cluster, rev)
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -104,6 +109,7 @@ func (r *run) verifyCluster(ctx context.Context) error {
 		return err
 	}
 	defer v.Close()
+	defer r.patient()()
 	check := v.Pass // only reads
 	if r.d.verify.Repair {
 		check = func(ctx context.Context) (contracts.Report, error) { return v.Verify(ctx, bar.report) }

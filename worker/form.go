@@ -132,6 +132,7 @@ func (r *run) verify(ctx context.Context, d *deployment, plan chunkdist.Plan) (_
 		return contracts.Report{}, err
 	}
 	defer v.Close()
+	defer r.patient()()
 	forming := r.bar(ctx, contracts.PhaseForming, "in a formed cluster")
 	if err := forming.enter(len(plan.Nodes)); err != nil {
 		return contracts.Report{}, err

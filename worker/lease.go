@@ -73,6 +73,7 @@ func (l *lease) take(ctx context.Context) (time.Time, error) {
 					l.log.Info("took over a silent worker's Mesos subscription lease", "lease", l.key)
 				}
 			case err == nil:
+				began = time.Now() // nothing has been written under this nonce
 				if time.Since(waits) > crowded {
 					n = 0
 				}

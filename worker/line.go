@@ -155,6 +155,20 @@ func (r *run) leave(ctx context.Context, p pass, err error) error {
 	return err
 }
 
+// endTurn gives the turn away that the job may still have at its end, for which nobody is to wait.
+func (r *run) endTurn(ctx context.Context) {
+	if r.w.cfg.Patience <= 0 || r.rec.Short == nil {
+		return
+	}
+	role := r.d.create.Placement.Role
+	t, err := r.s.turn(ctx, role)
+	if err != nil {
+		r.log.Warn("turn in a role's line not read; it ends by itself", "role", role, "error", err)
+	} else if t.rec != nil && t.rec.Job == r.job && t.rec.For > 0 {
+		r.s.putTurn(ctx, role, t, jobs.EndTurn(*t.rec))
+	}
+}
+
 // waiter is the job as the line sees it. What it waited for an attempt that failed counts too.
 func (r *run) waiter() jobs.Waiter {
 	w := jobs.Waiter{Job: r.job, MsgSeq: r.rec.MsgSeq, Left: r.left(), Now: r.rec.Received.Add(r.elapsed())}

@@ -101,8 +101,14 @@ func (r *run) guard(ctx context.Context) error {
 	}
 }
 
+// subscribeTimeout bounds the wait for a master that leads; the job is then handed back and tried
+// again, so that a Mesos that is away holds no slot and no lease.
+const subscribeTimeout = 30 * time.Second
+
 // subscribeFor subscribes the attempt's framework with a failover timeout.
 func (r *run) subscribeFor(ctx context.Context, failover time.Duration, suppressed bool) (*mesos.Session, error) {
+	ctx, cancel := context.WithTimeout(ctx, subscribeTimeout)
+	defer cancel()
 	session, err := r.w.mesos.Subscribe(ctx, r.framework(r.rec.Framework, failover, suppressed))
 	return session, ExplainMesos(r.w.cfg, err)
 }

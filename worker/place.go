@@ -57,8 +57,9 @@ func (r *run) placeInTurn(ctx context.Context) (session *mesos.Session, d *deplo
 
 // placeUnderLease is the part of place that only one worker per role does at a time.
 func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deployment, plan chunkdist.Plan, err error) {
-	asked := time.Now()
+	asked, waited := time.Now(), r.patient()
 	held, lease, err := acquireLease(ctx, r.s, r.d.create.Placement.Role, r.w.cfg.Name, r.job, r.w.cfg.LeaseTTL, r.log)
+	waited()
 	if err != nil {
 		return nil, nil, plan, err
 	}
@@ -74,18 +75,19 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 		r.w.metrics.leaseHeld.Observe(time.Since(got).Seconds())
 	}()
 
-	session, err := r.subscribe(ctx, false)
+	session, err := r.subscribe(held, false)
 	if errors.Is(err, mesos.ErrFrameworkRemoved) {
 		// Its failover timeout was over while the job waited; nothing was launched under it.
 		if err = r.nextFramework(ctx); err == nil {
-			session, err = r.subscribe(ctx, false)
+			session, err = r.subscribe(held, false)
 		}
 	}
 	if err != nil {
 		return nil, nil, plan, err
 	}
+	placed := false
 	defer func() {
-		if err != nil {
+		if !placed { // also after a panic: it holds offers
 			session.Close()
 		}
 	}()
@@ -105,6 +107,7 @@ func (r *run) placeUnderLease(ctx context.Context) (_ *mesos.Session, _ *deploym
 		return nil, nil, plan, err
 	}
 	d, err := r.launch(held, session, plan, offers)
+	placed = err == nil
 	return session, d, plan, err
 }
 
@@ -149,6 +152,9 @@ func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, ch
 		case <-settled.C:
 			return offers, plan, nil
 		case <-giveUp.C:
+			if planErr == nil { // found just now
+				return offers, plan, nil
+			}
 			r.w.metrics.offers.WithLabelValues(offerReturned, string(jobs.AsFailure(planErr).Reason)).Add(float64(len(offers.list)))
 			return nil, plan, r.noPlan(ctx, planErr)
 		}
@@ -176,7 +182,7 @@ func (r *run) noPlan(ctx context.Context, planErr error) error {
 
 // wait tells what a job waits for, the first time, and hands it back to be tried again.
 func (r *run) wait(ctx context.Context, f *jobs.Failure) error {
-	first := r.rec.Short == nil
+	first := r.rec.Phase != contracts.PhaseWaitingResources
 	err := r.save(ctx, func(rec *contracts.JobRecord) error {
 		rec.Short = f.Outcome()
 		return nil

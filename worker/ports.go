@@ -52,9 +52,17 @@ func (l left) Error() string {
 func awaitGone(ctx context.Context, plan chunkdist.Plan, touch func()) error {
 	begin := time.Now()
 	waiting := plan.Nodes
+	last := left{ours: plan.Nodes} // nobody has looked
 	for n := 0; ; n++ {
 		var l left
-		for i, state := range probeAll(ctx, waiting) {
+		states := probeAll(ctx, waiting)
+		if ctx.Err() != nil { // which cuts dials short: they say nothing of the hosts
+			if len(waiting) == 0 {
+				return nil
+			}
+			return last
+		}
+		for i, state := range states {
 			switch state {
 			case portOurs:
 				l.ours = append(l.ours, waiting[i])
@@ -73,7 +81,7 @@ func awaitGone(ctx context.Context, plan chunkdist.Plan, touch func()) error {
 		if len(still) < len(waiting) {
 			touch()
 		}
-		waiting = still
+		waiting, last = still, l
 		if sleep(ctx, pause(n, 5*time.Millisecond, 250*time.Millisecond)) != nil {
 			return l
 		}

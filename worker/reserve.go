@@ -65,7 +65,12 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 			Reason: contracts.ReasonNameConflict, Final: true,
 			Message: fmt.Sprintf("The cluster %q exists with another specification (job %s). Choose another name, or destroy it first.", c.Cluster, there.Job),
 		}
-	case there.State == contracts.ClusterCreating:
+	}
+	creating, err := r.s.creating(ctx, there)
+	switch {
+	case err != nil:
+		return false, err
+	case creating:
 		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy("being created by job " + there.Job)}
 	}
 	return true, r.save(ctx, func(rec *contracts.JobRecord) error {
@@ -74,6 +79,19 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 			Message: fmt.Sprintf("The cluster was there already, with the same specification (job %s).", there.Job),
 		}, r.elapsed())
 	})
+}
+
+// creating says that the job that makes a cluster has not ended. The cluster's record says that it
+// is verified a moment earlier, and until the end the job may still be cancelled, or fail.
+func (s *store) creating(ctx context.Context, c contracts.ClusterRecord) (bool, error) {
+	if c.State != contracts.ClusterVerified {
+		return c.State == contracts.ClusterCreating, nil
+	}
+	h, err := s.job(ctx, c.Job)
+	if errors.Is(err, jetstream.ErrKeyNotFound) { // it ended so long ago that its record is gone
+		return false, nil
+	}
+	return err == nil && h.rec.Terminal == nil, err
 }
 
 func (r *run) nameBusy(how string) *jobs.Failure {
@@ -108,11 +126,12 @@ func (s *store) removeCluster(ctx context.Context, name string, rev uint64) erro
 // keepCluster records that the cluster is there and verified. From now on it outlives the job.
 func (r *run) keepCluster(ctx context.Context, plan contracts.Plan, report contracts.Report) error {
 	c, rev, err := r.s.cluster(ctx, r.rec.Cluster)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && c.Job != r.job {
+		return &jobs.Failure{Reason: contracts.ReasonInternal, Final: true,
+			Message: fmt.Sprintf("The name %s is no longer this job's: its record was removed.", r.rec.Cluster)}
+	}
 	if err != nil {
 		return err
-	}
-	if c.Job != r.job {
-		return errFenced
 	}
 	now := r.now()
 	c.State, c.Framework, c.Attempt = contracts.ClusterVerified, r.rec.Framework, r.rec.Attempt

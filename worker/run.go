@@ -83,6 +83,7 @@ func (r *run) resume(ctx context.Context) (verdict, error) {
 			return verdict{}, err
 		}
 	}
+	r.rec.Outbox = nil
 	return r.work(ctx)
 }
 
@@ -117,7 +118,11 @@ func (r *run) work(ctx context.Context) (verdict, error) {
 		}
 		r.touch()
 		if err != nil {
-			if v, done, err := r.settleFailure(ctx, timed, err); done || err != nil {
+			v, done, err := r.settleFailure(ctx, timed, err)
+			if errors.Is(err, errEnded) {
+				continue
+			}
+			if done || err != nil {
 				return v, err
 			}
 		}
@@ -152,7 +157,9 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 	cause := context.Cause(timed)
 	var later *notNow
 	switch {
-	case errors.Is(err, errFenced), fencedByMesos(err):
+	case errors.Is(err, errEnded):
+		return verdict{}, false, nil
+	case errors.Is(err, errFenced), fencedByMesos(err) && r.guard(ctx) != nil:
 		return verdict{}, true, errFenced
 	case errors.Is(cause, errDrain):
 		v, err = r.handBack(whyDrain, 0)
@@ -272,6 +279,7 @@ func (r *run) end(ctx context.Context) error {
 			return err
 		}
 		failpoint.Hit(failpoint.Freed)
+		r.endTurn(ctx)
 	}
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
 		return jobs.FinishPending(rec, r.elapsed())
@@ -282,6 +290,8 @@ func (r *run) end(ctx context.Context) error {
 // it again after any crash.
 func (r *run) publishEnd(ctx context.Context) (verdict, error) {
 	failpoint.Hit(failpoint.Ended)
+	ctx, cancel := context.WithTimeout(ctx, r.w.cfg.StallTimeout) // then it is handed back, and told again
+	defer cancel()
 	if err := r.s.publishTerminal(ctx, *r.rec.Terminal); err != nil {
 		return verdict{}, err
 	}
@@ -321,6 +331,7 @@ func (r *run) tell(ctx context.Context, t contracts.EventType, data contracts.Ev
 	if err := r.s.publish(ctx, ev); err != nil {
 		return err
 	}
+	r.rec.Outbox = nil // with the next write: told again after an hour, it would be stored twice
 	failpoint.Hit(failpoint.Told(ev.Data.Phase))
 	return nil
 }
@@ -337,6 +348,26 @@ func (r *run) left() time.Duration { return r.d.deadline - r.elapsed() }
 
 // touch notes that the job made progress.
 func (r *run) touch() { r.touched.Store(int64(time.Since(r.begun))) }
+
+// patient keeps the job from counting as stalled, until the returned function is called: for waits
+// that make no progress themselves and that the deadline bounds.
+func (r *run) patient() (done func()) {
+	ended := make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		tick := time.NewTicker(r.w.cfg.StallTimeout / 4)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				r.touch()
+			case <-ended:
+				return
+			}
+		}
+	})
+	return func() { close(ended); all.Wait() }
+}
 
 // keepAlive tells the server, until the returned function is called, that the job is worked
 // on, and stops doing so when the job makes no progress: a job that hangs must not hang for ever.

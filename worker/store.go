@@ -52,35 +52,61 @@ type held struct {
 const opTimeout = 3 * time.Second
 
 // save applies change to a copy of the record and writes it. It tries until the write is known
-// to have happened, errFenced is known, or ctx is over. On an error h is unchanged.
+// to have happened, errFenced is known, or ctx is over. h is what is stored, as far as is known.
 func (s *store) save(ctx context.Context, h *held, change func(*contracts.JobRecord) error) error {
-	next := h.rec
-	if err := change(&next); err != nil {
-		return err
-	}
-	next.Write++
-	value, err := json.Marshal(next)
+	next, value, err := changed(h.rec, change)
 	if err != nil {
-		return fmt.Errorf("worker: encode the record of job %s: %w", next.Job, err)
+		return err
 	}
 	for n := 0; ; n++ {
 		rev, err := update(ctx, s.jobs, next.Job, value, h.rev)
+		var there *held
 		if conflict(err) {
-			// Ours, if an earlier try had arrived and only its answer was lost.
-			rev, err = s.mine(ctx, next)
+			there, err = s.job(ctx, next.Job)
 		}
 		switch {
-		case err == nil:
+		case err == nil && there == nil:
 			h.rec, h.rev = next, rev
 			return nil
-		case errors.Is(err, errFenced):
-			return err
+		case err == nil && sameWrite(there.rec, next): // an earlier try had arrived, its answer was lost
+			h.rec, h.rev = next, there.rev
+			return nil
+		case err == nil && next.Fence == h.rec.Fence && there.rec.Fence == next.Fence && there.rec.Owner == h.rec.Owner:
+			// A write of ours that had been given up has arrived: this one comes after it.
+			h.rec, h.rev = there.rec, there.rev
+			if h.rec.Terminal != nil {
+				return errEnded
+			}
+			if next, value, err = changed(h.rec, change); err != nil {
+				return err
+			}
+			continue
+		case err == nil:
+			return errFenced
 		}
 		s.log.Warn("job record not written, trying again", "job", next.Job, "error", err)
 		if err := sleep(ctx, pause(n, 50*time.Millisecond, 2*time.Second)); err != nil {
+			h.rec.Write = next.Write // it may arrive yet: the next write must not pass for it
 			return fmt.Errorf("worker: write the record of job %s: %w", next.Job, err)
 		}
 	}
+}
+
+// errEnded says that a write of the job's end, which had been given up, has arrived after all. The
+// record has it.
+var errEnded = errors.New("worker: the job has ended already")
+
+// changed is a record after a change, and as it is stored.
+func changed(rec contracts.JobRecord, change func(*contracts.JobRecord) error) (contracts.JobRecord, []byte, error) {
+	if err := change(&rec); err != nil {
+		return rec, nil, err
+	}
+	rec.Write++
+	value, err := json.Marshal(rec)
+	if err != nil {
+		return rec, nil, fmt.Errorf("worker: encode the record of job %s: %w", rec.Job, err)
+	}
+	return rec, value, nil
 }
 
 // conflict says that a compare-and-set met another revision. The server has two codes for it, one
@@ -95,17 +121,9 @@ func update(ctx context.Context, kv jetstream.KeyValue, key string, value []byte
 	return kv.Update(ctx, key, value, rev)
 }
 
-// mine returns the revision of the stored record if it is exactly the write that want is.
-func (s *store) mine(ctx context.Context, want contracts.JobRecord) (uint64, error) {
-	var got contracts.JobRecord
-	e, err := s.read(ctx, s.jobs, want.Job, &got)
-	if err != nil {
-		return 0, err
-	}
-	if got.Owner == want.Owner && got.Fence == want.Fence && got.Write == want.Write {
-		return e.rev, nil
-	}
-	return 0, errFenced
+// sameWrite says that a stored record is exactly the write that want is.
+func sameWrite(got, want contracts.JobRecord) bool {
+	return got.Owner == want.Owner && got.Fence == want.Fence && got.Write == want.Write
 }
 
 // entry is where a value was found.

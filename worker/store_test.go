@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -165,5 +166,49 @@ func TestConflictHasTwoCodes(t *testing.T) {
 		if taken(err) != want || conflict(err) != want {
 			t.Errorf("code %d: taken %v, conflict %v", code, taken(err), conflict(err))
 		}
+	}
+}
+
+// A write that was given up may arrive yet. The next one must neither pass for it nor be refused
+// because of it; and what ended the job stays the end.
+func TestWriteThatWasGivenUpArrives(t *testing.T) {
+	t.Parallel()
+	for _, terminal := range []bool{false, true} {
+		t.Run(fmt.Sprintf("terminal %v", terminal), func(t *testing.T) {
+			t.Parallel()
+			s := newStore(t)
+			h, _, err := s.create(t.Context(), newJob(), "a")
+			must(t, err)
+			before := *h
+			over, cancel := context.WithCancel(t.Context())
+			cancel()
+			late := func(r *contracts.JobRecord) error {
+				r.Attempt = 7
+				if terminal {
+					return jobs.Finish(r, contracts.EventVerified, contracts.EventData{}, time.Second)
+				}
+				return nil
+			}
+			if err := s.save(over, h, late); err == nil {
+				t.Fatal("a write under a context that is over")
+			}
+			_, value, err := changed(before.rec, late)
+			must(t, err)
+			_, err = update(t.Context(), s.jobs, testJob, value, before.rev) // it arrives
+			must(t, err)
+
+			err = s.save(t.Context(), h, func(r *contracts.JobRecord) error { jobs.Abandon(r, nil, []string{"h"}, nil); return nil })
+			if terminal != errors.Is(err, errEnded) || !terminal && err != nil {
+				t.Fatal(err)
+			}
+			now, err := s.job(t.Context(), testJob)
+			must(t, err)
+			if now.rec.Attempt != 7 || now.rec.Cleanup == terminal || (now.rec.Terminal != nil) != terminal {
+				t.Errorf("the record is %+v", now.rec)
+			}
+			if h.rev != now.rev || h.rec.Write != now.rec.Write {
+				t.Errorf("the owner knows revision %d, write %d, and %d, %d are stored", h.rev, h.rec.Write, now.rev, now.rec.Write)
+			}
+		})
 	}
 }
