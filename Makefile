@@ -57,8 +57,8 @@ bench-micro: deps ## the Go benchmarks of every package
 
 .PHONY: matrix
 matrix: deps build ## the fault matrix TIMES times in a row, every crash point both ways
-	CLUSTERSMITH_TEST_ALL=1 $(GO) test -count=$(or $(TIMES),10) -timeout 0 ./integration -run '^($(MATRIX))$$'
-MATRIX := TestClock.*|TestCrash.*|TestRequestThat.*|TestCleanUpThat.*|TestEndIs.*|TestMetricsTell.*|TestOrphans.*|TestVerifiedCluster.*|TestReplicated.*|TestOneServer.*|TestFaults|TestFrozen.*|TestKilled.*|TestDrain.*|TestPort.*|TestSandboxFull|TestSame.*|TestTwoSpec.*|TestMessages.*|TestFlood|TestBacklog.*|TestWaitingJob.*|TestLargeJob.*|TestCancel.*|TestDestroyDuring.*|TestCreateDuring.*
+	CLUSTERSMITH_TEST_ALL=1 $(GO) test -count=$(or $(TIMES),10) $(if $(PARALLEL),-parallel $(PARALLEL)) -timeout 0 ./integration -run '^($(MATRIX))$$'
+MATRIX := TestClock.*|TestCrash.*|TestRequestThat.*|TestCleanUpThat.*|TestWorkerEnds.*|TestEndIs.*|TestMetricsTell.*|TestOrphans.*|TestVerifiedCluster.*|TestReplicated.*|TestOneServer.*|TestFaults|TestFrozen.*|TestKilled.*|TestDrain.*|TestPort.*|TestSandboxFull|TestSame.*|TestTwoSpec.*|TestMessages.*|TestFlood|TestBacklog.*|TestWaitingJob.*|TestLargeJob.*|TestCancel.*|TestDestroyDuring.*|TestCreateDuring.*
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for TIME (70s) each

@@ -165,3 +165,46 @@ func (w *world) metric(worker, addr, name string) string {
 	}
 	return ""
 }
+
+// A cluster's record says that it is verified a moment before the job that made it has ended. If
+// the worker dies in between, others must not take the cluster for one that is there: a destroy
+// would be undone by the job's next owner, and a create of the same cluster be told of one that may
+// yet be torn down.
+func TestWorkerEndsBetweenClusterAndJob(t *testing.T) {
+	t.Parallel()
+	t.Run("destroy", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, agents(4, 4, 4096), quick)
+		w.needsLocal()
+		req := request("early", 3, 0)
+		w.publish(contracts.SubjectCreate, req)
+		w.killed(func(*workerConfig) {}, failpoint.Kept)
+		w.worker()
+		if gone := w.destroy("early"); gone.kind(gone.end()) != contracts.EventDestroyed {
+			t.Errorf("%s instead of destroyed: %s", gone.end().Type, gone.end().Data.Message)
+		}
+		if h := w.await(req.ID); h.kind(h.end()) != contracts.EventCancelled {
+			t.Errorf("%s instead of cancelled\n%s", h.end().Type, h)
+		}
+		w.settled()
+		w.nothingLeft("early")
+		w.emptied()
+	})
+	t.Run("create", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, agents(4, 4, 4096), quick)
+		w.needsLocal()
+		first, same := request("early", 3, 0), request("early", 3, 0)
+		w.publish(contracts.SubjectCreate, first)
+		w.killed(func(*workerConfig) {}, failpoint.Kept)
+		w.publish(contracts.SubjectCreate, same)
+		w.worker()
+		w.at(same.ID, contracts.PhaseAccepted)
+		w.publish(contracts.SubjectCancel, contracts.CancelRequest{ID: "8b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Job: first.ID})
+		if h := w.await(first.ID); h.kind(h.end()) != contracts.EventCancelled {
+			t.Errorf("%s instead of cancelled\n%s", h.end().Type, h)
+		}
+		w.allWell(w.await(same.ID))
+		w.emptied()
+	})
+}

@@ -178,18 +178,22 @@ var agentFaults = []fault{
 	},
 	{
 		name: "a redis-server is killed", phases: []contracts.Phase{contracts.PhaseStarting, contracts.PhaseForming},
-		hit: func(w *world) {
-			for _, p := range processesIn(filepath.Join(w.dir, "mesos")) {
-				if pid := 0; strings.Contains(p, "redis-server") {
-					_, err := fmt.Sscan(p, &pid)
-					must(w.t, err)
-					must(w.t, syscall.Kill(pid, syscall.SIGKILL))
-					return
-				}
-			}
-			w.t.Error("there was no redis-server to kill")
-		},
+		hit: func(w *world) { w.signalOneServer(syscall.SIGKILL) },
 	},
+}
+
+// signalOneServer sends a signal to one of the world's redis-servers.
+func (w *world) signalOneServer(sig syscall.Signal) {
+	w.t.Helper()
+	for _, p := range processesIn(filepath.Join(w.dir, "mesos")) {
+		if pid := 0; strings.Contains(p, "redis-server") {
+			_, err := fmt.Sscan(p, &pid)
+			must(w.t, err)
+			must(w.t, syscall.Kill(pid, sig))
+			return
+		}
+	}
+	w.t.Error("there is no redis-server")
 }
 
 func (w *world) restartAgent() {

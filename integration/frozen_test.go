@@ -1,11 +1,15 @@
 package integration
 
 import (
+	"fmt"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 )
 
 // A worker that was frozen until another one had its job does no harm when it wakes: neither
@@ -58,4 +62,49 @@ func TestFrozenWorkerDoesNoHarm(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A worker that was frozen while it destroyed a cluster finds, when it wakes, another cluster of
+// that name, which is none of its business.
+func TestFrozenDestroyDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, agents(4, 4, 4096), quick)
+	w.needsLocal()
+	program, err := mortal()
+	must(t, err)
+	cfg := w.config()
+	cfg.Name = "frozen"
+	frozen := w.processOf(program, cfg, "CLUSTERSMITH_FAILPOINT="+string(failpoint.Gone), "CLUSTERSMITH_FAILPOINT_FREEZE=1")
+	w.verified(w.create(request("phoenix", 3, 0)))
+	req := contracts.DestroyRequest{ID: "7b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Cluster: "phoenix"}
+	w.publish(contracts.SubjectDestroy, req)
+	for deadline := time.Now().Add(awaitLimit); !frozen.stopped(t); time.Sleep(5 * time.Millisecond) { // nobody tells
+		if time.Now().After(deadline) {
+			t.Fatal("the worker does not come to the point")
+		}
+	}
+	w.process("other")
+	if h := w.await(req.ID); strings.HasSuffix(h.end().Source, "/frozen") || h.kind(h.end()) != contracts.EventDestroyed {
+		t.Fatalf("the destroy ended otherwise\n%s", h)
+	}
+	h := w.create(request("phoenix", 3, 1))
+	w.verified(h)
+	must(t, frozen.cmd.Process.Signal(syscall.SIGCONT))
+	// Once it has drained, it has done whatever it wanted.
+	must(t, frozen.cmd.Process.Signal(syscall.SIGTERM))
+	select {
+	case <-frozen.done:
+	case <-time.After(awaitLimit):
+		t.Fatal("the woken worker does not end")
+	}
+	w.allWell(h)
+	w.emptied()
+}
+
+// stopped says that a process is stopped by a signal.
+func (p *process) stopped(t *testing.T) bool {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	must(t, err)
+	return strings.Contains(string(status), "State:\tT")
 }

@@ -109,6 +109,34 @@ func TestTeardown(t *testing.T) {
 	}
 }
 
+// A TEARDOWN that was accepted by a master that is gone has to be said again to the next one, which
+// knows nothing of it and lets the framework subscribe.
+func TestTeardownIsForgotten(t *testing.T) {
+	t.Parallel()
+	first, again, second := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	m := newScripted(t, JSON, stream(func(*http.Request) { <-first }, subscribed(15)),
+		func(w http.ResponseWriter, r *http.Request, c *scheduler.Call) {
+			close(first)
+			<-again
+			answer(202, "")(w, r, c)
+		},
+		stream(func(*http.Request) { close(again); <-second }, subscribed(15)),
+		func(w http.ResponseWriter, r *http.Request, c *scheduler.Call) {
+			answer(202, "")(w, r, c)
+			close(second)
+		})
+	config := testConfig(t, m.URL)
+	config.CallTimeout = time.Minute // not what ends it
+	s := mustSubscribe(t, newTestClient(t, config), Framework{})
+	if err := s.Teardown(testContext(t)); err != nil || !errors.Is(s.Err(), ErrFrameworkRemoved) {
+		t.Errorf("got %v, then %v", err, s.Err())
+	}
+	calls := m.calls()
+	if len(calls) != 4 || calls[3].GetType() != scheduler.Call_TEARDOWN {
+		t.Errorf("got %v, want a second TEARDOWN", calls)
+	}
+}
+
 // TEARDOWN ends the session soon even if nobody reads its events.
 func TestTeardownWithoutAConsumer(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,8 @@
 //
 //   - Only a program that is built with the tag failpoints can end like that; in every other one
 //     Hit is empty, and the environment is not looked at.
-//   - A process ends by SIGKILL of itself: nothing is flushed, closed or told.
+//   - A process ends by SIGKILL of itself: nothing is flushed, closed or told. With
+//     CLUSTERSMITH_FAILPOINT_FREEZE it is stopped there instead, and goes on at SIGCONT.
 //   - All is the closed list of points, in the order in which a job comes to them.
 //
 // CLUSTERSMITH_FAILPOINT is a point's name, or name:N for the N-th time that the process comes to

@@ -10,11 +10,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 var (
 	chosen, nth = parse(os.Getenv("CLUSTERSMITH_FAILPOINT"))
 	armed       = os.Getenv("CLUSTERSMITH_FAILPOINT_ARM")
+	freezes     = os.Getenv("CLUSTERSMITH_FAILPOINT_FREEZE") != ""
 	passed      atomic.Int64
 )
 
@@ -34,12 +36,17 @@ func parse(text string) (Point, int64) {
 	return Point(name), n
 }
 
-// Hit ends the process if p is the chosen point, armed, and this the time.
+// Hit ends or freezes the process if p is the chosen point, armed, and this the time.
 func Hit(p Point) {
 	if p != chosen || armed != "" && !there(armed) {
 		return
 	}
 	if passed.Add(1) < nth || armed != "" && os.Remove(armed) != nil {
+		return
+	}
+	if freezes {
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP) //nolint:errcheck // it goes on where SIGCONT finds it
+		time.Sleep(50 * time.Millisecond)          // it takes effect a moment later
 		return
 	}
 	syscall.Kill(os.Getpid(), syscall.SIGKILL) //nolint:errcheck // there is nobody to tell
