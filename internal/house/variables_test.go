@@ -14,8 +14,8 @@ import (
 
 var variable = regexp.MustCompile(`CLUSTERSMITH_[A-Z][A-Z0-9_]*[A-Z0-9]`)
 
-// Every environment variable that the documents speak of is one that the code reads, and the
-// document about Mesos speaks of all that are about Mesos.
+// Every name of ours in capitals that the documents speak of, an environment variable or a stream, is
+// one that the code knows, and the document about Mesos speaks of all variables about Mesos.
 func TestVariablesInDocuments(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
@@ -48,7 +48,7 @@ func TestVariablesInDocuments(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, root := range []string{"cmd", "integration", "internal", "jobs", "mesos", "nodesconf", "worker"} {
+	for _, root := range []string{"cmd", "contracts", "integration", "internal", "jobs", "mesos", "nodesconf", "worker"} {
 		walk("../../"+root, func(path string) {
 			if strings.HasSuffix(path, ".go") {
 				for _, name := range variable.FindAllString(read(path), -1) {
@@ -63,7 +63,7 @@ func TestVariablesInDocuments(t *testing.T) {
 		}
 		for _, name := range variable.FindAllString(read(path), -1) {
 			if !known[name] {
-				t.Errorf("%s speaks of %s, which nothing reads", path, name)
+				t.Errorf("%s speaks of %s, which no code knows", path, name)
 			}
 		}
 	}
