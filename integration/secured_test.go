@@ -3,9 +3,7 @@ package integration
 import (
 	"context"
 	"crypto/tls"
-	"encoding/pem"
 	"errors"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,28 +11,20 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/tlstest"
 	"github.com/clustersmith/clustersmith/mesos"
 	"github.com/clustersmith/clustersmith/mesos/local"
 	"github.com/clustersmith/clustersmith/worker"
 )
 
-// authority is a certificate for 127.0.0.1 and the file of the CA that vouches for it.
-func authority(t *testing.T) (tls.Certificate, string) {
-	t.Helper()
-	s := httptest.NewTLSServer(nil)
-	defer s.Close()
-	file := filepath.Join(t.TempDir(), "ca.pem")
-	must(t, os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600))
-	return s.TLS.Certificates[0], file
-}
-
 // secured is a Mesos as it is run in earnest: TLS, credentials, a role with its own resources,
 // static on one agent and dynamic on the others, and a limit for it.
 func secured(t *testing.T) (w *world, workerOf func(*worker.Config)) {
 	t.Helper()
-	certificate, ca := authority(t)
 	list := agents(3, 0, 0)
+	names := []string{"127.0.0.1"}
 	for i := range list {
+		names = append(names, list[i].IP)
 		// Mesos has no idea of a role's ports as such: they are reserved with the rest.
 		mine := local.Reservation{Role: "caches", CPUs: 2, MemMB: 2048, Ports: list[i].Ports}
 		if i > 0 {
@@ -42,8 +32,11 @@ func secured(t *testing.T) (w *world, workerOf func(*worker.Config)) {
 		}
 		list[i].Ports, list[i].Reserved = nil, []local.Reservation{mine}
 	}
+	certificate := tlstest.New(t, names...)
 	w = newWorld(t, list, func(c *local.Config) {
-		c.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+		c.TLS = &tls.Config{Certificates: []tls.Certificate{certificate.TLS}}
+		c.AgentTLS = c.TLS
+		c.ExecutorEnv = map[string]string{"LIBPROCESS_SSL_ENABLED": "1", "LIBPROCESS_SSL_VERIFY_CERT": "1", "LIBPROCESS_SSL_CA_FILE": certificate.CertFile}
 		c.Credentials = map[string]string{"clustersmith": "s3cret"}
 		c.Limits = map[string]local.Limit{"caches": {CPUs: 5, MemMB: 5120}}
 	})
@@ -51,7 +44,7 @@ func secured(t *testing.T) (w *world, workerOf func(*worker.Config)) {
 	secret := filepath.Join(t.TempDir(), "secret")
 	must(t, os.WriteFile(secret, []byte("s3cret\n"), 0o600))
 	return w, func(c *worker.Config) {
-		c.MesosCA, c.Principal, c.SecretFile = ca, "clustersmith", secret
+		c.MesosCA, c.Principal, c.SecretFile = certificate.CertFile, "clustersmith", secret
 	}
 }
 

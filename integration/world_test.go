@@ -167,11 +167,20 @@ func request(cluster string, masters, replicas int) contracts.CreateRequest {
 func (w *world) publish(subject string, request any) {
 	w.t.Helper()
 	body, err := json.Marshal(request)
-	if err == nil {
-		_, err = w.js.Publish(w.t.Context(), subject, body)
-	}
 	if err != nil {
 		w.t.Errorf("publish on %s: %v", subject, err)
+		return
+	}
+	// While a stream elects a leader nobody answers; the ID keeps a second try from being a second message.
+	id := jetstream.WithMsgID(uuid.NewString())
+	for limit := time.Now().Add(awaitLimit); ; time.Sleep(20 * time.Millisecond) {
+		if _, err = w.js.Publish(w.t.Context(), subject, body, id); err == nil {
+			return
+		}
+		if w.t.Context().Err() != nil || time.Now().After(limit) {
+			w.t.Errorf("publish on %s: %v", subject, err)
+			return
+		}
 	}
 }
 

@@ -31,9 +31,14 @@ func newAgent(c Config) *agent {
 		// Below the agent's own patience, so that a call seldom meets a closing connection.
 		IdleConnTimeout:    5 * time.Second,
 		DisableCompression: true,
+		TLSClientConfig:    c.AgentTLS,
+	}
+	scheme := "http"
+	if c.AgentTLS != nil {
+		scheme = "https"
 	}
 	return &agent{
-		url:   "http://" + c.AgentEndpoint + "/api/v1/executor",
+		url:   scheme + "://" + c.AgentEndpoint + "/api/v1/executor",
 		token: c.Token,
 		codec: codecs[c.Encoding],
 		http:  &http.Client{Transport: transport},

@@ -1,9 +1,11 @@
 package executor
 
 import (
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -26,6 +28,7 @@ type scriptedAgent struct {
 	server   *http.Server
 	calls    chan *mesosexec.Call // all but SUBSCRIBE
 	streams  chan *scriptedStream
+	tls      *tls.Config // nil: plain HTTP
 
 	mu sync.Mutex
 	// answer, where set, replaces the status of a call that is not 0.
@@ -62,8 +65,19 @@ func (a *scriptedAgent) start(addr string) {
 		return err == nil
 	})
 	a.addr = l.Addr().String()
-	a.server = &http.Server{Handler: http.HandlerFunc(a.serve)}
+	if a.tls != nil {
+		l = tls.NewListener(l, a.tls)
+	}
+	a.server = &http.Server{Handler: http.HandlerFunc(a.serve), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	go a.server.Serve(l)
+}
+
+// serveTLS starts it again, with a certificate.
+func (a *scriptedAgent) serveTLS(certificate tls.Certificate) {
+	a.t.Helper()
+	a.stop()
+	a.tls = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	a.start("127.0.0.1:0")
 }
 
 // stop is a crash: it closes the listener and every connection.

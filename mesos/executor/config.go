@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -20,8 +21,10 @@ const (
 // Config is what an executor needs to know before it talks to its agent.
 type Config struct {
 	AgentEndpoint string // host:port
-	FrameworkID   string
-	ExecutorID    string
+	// AgentTLS, where not nil, is how the agent is spoken to; else by plain HTTP.
+	AgentTLS    *tls.Config
+	FrameworkID string
+	ExecutorID  string
 	// Sandbox is the directory that everything is written to.
 	Sandbox string
 	// Token, where set, authenticates the executor to the agent.
@@ -82,6 +85,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 	if _, _, err := net.SplitHostPort(c.AgentEndpoint); c.AgentEndpoint != "" && err != nil {
 		e.refuse("MESOS_AGENT_ENDPOINT", "%q is not host:port", c.AgentEndpoint)
 	}
+	c.AgentTLS = e.agentTLS(c.AgentEndpoint)
 	if err := errors.Join(e.errs...); err != nil {
 		return Config{}, fmt.Errorf("executor: environment: %w", err)
 	}

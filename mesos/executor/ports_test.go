@@ -1,19 +1,21 @@
 package executor
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
 func TestPortThatIsTaken(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "0.0.0.0", "[::]", "[::1]"} {
-		l, err := net.Listen("tcp", host+":0")
+		l, err := listenBelow(host)
 		if err != nil {
 			if strings.HasPrefix(host, "[") {
 				continue // no IPv6 here
@@ -34,6 +36,18 @@ func TestPortThatIsTaken(t *testing.T) {
 			t.Errorf("%s, closed: %v", host, err)
 		}
 	}
+}
+
+// listenBelow takes a port below those that the kernel gives to whoever asks for any: nobody else
+// takes it once it is closed.
+func listenBelow(host string) (l net.Listener, err error) {
+	for i := range 100 {
+		port := 10000 + (os.Getpid()*100+i)%10000
+		if l, err = net.Listen("tcp", fmt.Sprintf("%s:%d", host, port)); !errors.Is(err, syscall.EADDRINUSE) {
+			break
+		}
+	}
+	return l, err
 }
 
 func TestAddressOfAnotherHost(t *testing.T) {

@@ -136,12 +136,16 @@ func (m streamEnded) apply(r *run) {
 		r.log.Warn("not subscribed", "err", m.err, "attempts", s.attempts)
 	}
 	var no *refusal
+	var stranger *untrusted
 	switch {
 	case s.ever && !r.cfg.Checkpoint:
 		r.shutdown("the agent is gone and the framework does not checkpoint", fmt.Errorf("executor: agent gone: %w", m.err))
 		return
 	case errors.As(m.err, &no) && no.final():
 		r.shutdown("the agent refuses the executor", fmt.Errorf("executor: %w", m.err))
+		return
+	case !s.ever && errors.As(m.err, &stranger): // with nodes to lose, it may be a change of certificates
+		r.shutdown("the agent is not trusted", fmt.Errorf("executor: %w", m.err))
 		return
 	}
 	r.after(backoff(s.attempts, r.cfg.BackoffMax), resubscribe{m.generation})

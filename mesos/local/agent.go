@@ -99,7 +99,7 @@ func newAgent(ctx context.Context, cfg Config, place int, leader func() *master)
 	log := cfg.Logger.With("component", "agent", "ip", spec.IP)
 	a := &agent{
 		cfg: cfg, spec: spec, place: strconv.Itoa(place), log: log, loop: newLoop(), leader: leader, ctx: ctx,
-		srv:        &server{ip: spec.IP, port: spec.Port, log: log},
+		srv:        &server{ip: spec.IP, port: spec.Port, tls: cfg.AgentTLS, log: log},
 		frameworks: map[string]*agentFramework{}, tasks: map[taskKey]*agentTask{}, updates: map[taskKey]*updateStream{},
 		ready: make(chan struct{}),
 	}

@@ -53,8 +53,11 @@ type Config struct {
 	// basic authentication) the scheduler API answers 401, as a master does with
 	// --authenticate_http_frameworks and --http_framework_authenticators=basic.
 	Credentials map[string]string
-	// TLS, where not nil, is what the master serves HTTPS with, and nothing else.
-	TLS *tls.Config
+	// TLS, where not nil, is what the master serves HTTPS with, and nothing else. AgentTLS is the
+	// same for the agents; ExecutorEnv must then tell the executors (LIBPROCESS_SSL_ENABLED …).
+	TLS, AgentTLS *tls.Config
+	// ExecutorEnv is given to every executor and command, as --executor_environment_variables.
+	ExecutorEnv map[string]string
 	// Limits bound what all frameworks of a role have together, as quota limits do.
 	Limits map[string]Limit
 	// Chaos, where not nil, lets master and agents behave as busy ones do.
