@@ -271,12 +271,12 @@ func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
 			t.Errorf("the worker ended with framework %d of the job instead of %d", rec.Frameworks, c.passing)
 		}
 	}
+	if c.mend != nil {
+		c.mend(w)
+	}
 	if workers == 1 {
 		cfg.Name = "successor"
 		w.processWith(cfg)
-	}
-	if c.mend != nil {
-		c.mend(w)
 	}
 	h := w.await(job)
 	c.judge(w, h)

@@ -127,7 +127,9 @@ func (r *run) verify(ctx context.Context, d *deployment, plan chunkdist.Plan) (_
 	}()
 	defer func() { stop(nil); <-watched }()
 
-	v, err := r.verifier(plan, r.d.create.Redis, verifier.Options{Repair: true})
+	// A former owner that was verifying may have repaired the cluster, which raises epochs.
+	again := r.rec.Phase == contracts.PhaseVerifying
+	v, err := r.verifier(plan, r.d.create.Redis, verifier.Options{Repair: true, AgedEpochs: again})
 	if err != nil {
 		return contracts.Report{}, err
 	}

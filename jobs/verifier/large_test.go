@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +27,9 @@ type script struct {
 	renderer *nodesconf.Renderer
 	index    map[string]int // by address
 	miscount int            // what node 0 adds to cluster_known_nodes
+	down     atomic.Int32   // how often node 0 still says that the cluster is down
+	silent   string         // the command that is never answered
+	wrote    atomic.Bool
 	wg       sync.WaitGroup
 }
 
@@ -90,13 +94,20 @@ func (s *script) serve(conn net.Conn, self int) {
 
 func (s *script) answer(words []string, self int) any {
 	n := s.plan.Nodes[self]
+	if words[0] == s.silent || strings.Join(words, " ") == s.silent {
+		return nil
+	}
 	switch strings.Join(words[:min(2, len(words))], " ") {
 	case "PING":
 		return "PONG"
 	case "INFO server":
 		return []byte("# Server\r\nredis_version:7.0.15\r\n")
 	case "CLUSTER INFO":
-		return fmt.Appendf(nil, "cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\ncluster_known_nodes:%d\r\ncluster_size:%d\r\n",
+		state := "ok"
+		if self == 0 && s.down.Add(-1) >= 0 {
+			state = "fail"
+		}
+		return fmt.Appendf(nil, "cluster_state:"+state+"\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\ncluster_known_nodes:%d\r\ncluster_size:%d\r\n",
 			s.known(self), s.plan.Masters)
 	case "CLUSTER NODES":
 		view, err := s.renderer.AppendNodesConf(nil, self)
@@ -115,6 +126,7 @@ func (s *script) answer(words []string, self int) any {
 	}
 	switch words[0] {
 	case "SET":
+		s.wrote.Store(true)
 		return "OK"
 	case "GET":
 		return []byte(s.plan.UID)

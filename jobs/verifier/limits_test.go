@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +67,47 @@ func TestHangingNodes(t *testing.T) {
 	}
 	if got := report.Differences[0].Got; got != "none before the time was over" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestConfirm: what goes away by itself is no difference, what stays is one before long, and
+// nothing is written.
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	s, _ := newScript(t, 3)
+	defer s.wg.Wait()
+	s.down.Store(2)
+	var told []int
+	v := newVerifier(t, s.plan, verifier.Options{Dial: s.dial})
+	report, err := v.Confirm(deadline(t, time.Minute), time.Minute, func(done, _ int) { told = append(told, done) })
+	if err != nil || !report.OK || report.Passes != 2 || !slices.Equal(told, []int{5, 6}) {
+		t.Errorf("%v, told %v: %+v", err, told, report)
+	}
+	s.down.Store(1 << 30)
+	report, err = v.Confirm(deadline(t, time.Minute), 50*time.Millisecond, nil)
+	if err != nil || report.OK || len(report.Differences) != 1 || report.Differences[0].Check != verifier.CheckState {
+		t.Errorf("%v: %+v", err, report)
+	}
+	if s.wrote.Load() {
+		t.Error("it writes")
+	}
+	v.Close()
+}
+
+// TestDeadlineBetweenAnswers: nodes that answer cheap questions only, or no write, differ; that the
+// time was over is not the only thing that a report says.
+func TestDeadlineBetweenAnswers(t *testing.T) {
+	t.Parallel()
+	for silent, differences := range map[string]int{"CLUSTER NODES": 6, "SET": 3} {
+		s, _ := newScript(t, 3)
+		s.silent = silent
+		v := newVerifier(t, s.plan, verifier.Options{Dial: s.dial, Timeout: time.Minute})
+		report := verify(t, v, 300*time.Millisecond)
+		if report.OK || len(report.Differences) != differences || report.Differences[0].Got != "none before the time was over" {
+			t.Errorf("%s: %+v", silent, report)
+		}
+		v.Close()
+		s.wg.Wait()
 	}
 }
 

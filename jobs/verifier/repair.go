@@ -86,16 +86,15 @@ func (p *repairs) try(ctx context.Context) {
 		}
 		p.tries[i]++
 		p.pending, p.since = i, time.Now()
+		v.aged = true // a failover takes a new epoch, also one whose reply is lost
+		p.told[i] = fmt.Sprintf("node %d %s: had been failed over, is master again", i, v.address(i))
 		replies, err := v.exchange(ctx, i, command{"CLUSTER", "FAILOVER"})
 		if err == nil {
 			err = replies[0].err
 		}
 		if err != nil {
 			v.foundText(&v.results[i], i, CheckRoles, "CLUSTER FAILOVER is taken", err.Error())
-			return
 		}
-		v.aged = true // a failover always takes a new epoch
-		p.told[i] = fmt.Sprintf("node %d %s: had been failed over, is master again", i, v.address(i))
 		return
 	}
 }

@@ -2,8 +2,12 @@ package verifier_test
 
 import (
 	"bytes"
+	"context"
+	"io"
+	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,6 +65,42 @@ func TestRepair(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRepairWhoseReplyIsLost: the failover has taken place, so its epochs are expected.
+func TestRepairWhoseReplyIsLost(t *testing.T) {
+	t.Parallel()
+	c := failedOver(t, 3, 1, 3)
+	var lost atomic.Bool
+	v := newVerifier(t, c.Plan, verifier.Options{Repair: true, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return &forgetful{Conn: conn, lost: &lost}, err
+	}})
+	report := mustVerify(t, v)
+	if !lost.Load() || len(report.Repaired) != 1 {
+		t.Errorf("the reply is lost: %v, repaired: %q", lost.Load(), report.Repaired)
+	}
+}
+
+// forgetful loses its connection once a failover has been taken.
+type forgetful struct {
+	net.Conn
+	lost  *atomic.Bool
+	asked bool
+}
+
+func (c *forgetful) Write(b []byte) (int, error) {
+	c.asked = bytes.Contains(b, []byte("FAILOVER"))
+	return c.Conn.Write(b)
+}
+
+func (c *forgetful) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.asked && c.lost.CompareAndSwap(false, true) {
+		c.Close()
+		return 0, io.ErrUnexpectedEOF
+	}
+	return n, err
 }
 
 // TestNoRepair leaves a failed-over pair as it is if it was not asked to, or if anything else

@@ -74,7 +74,11 @@ func (v *Verifier) report(wanted checkSet) contracts.Report {
 		list(&r, n)
 	}
 	if wanted&writeChecks != 0 {
-		for _, n := range v.writes {
+		reached := len(r.Differences) == 0
+		for i, n := range v.writes {
+			if reached && !n.asked && v.plan.Nodes[i].Role == chunkdist.Master {
+				v.foundText(&n, i, CheckWrite, "a write", "none before the time was over")
+			}
 			list(&r, n)
 		}
 	}

@@ -109,6 +109,27 @@ func (v *Verifier) Pass(ctx context.Context) (contracts.Report, error) {
 	return v.report(passChecks), calledOff(ctx)
 }
 
+// Confirm only reads, as Pass does, and gives differences time to go away: passes are made until one
+// finds none, for settle at most. progress is told as Verify tells it; the error is ctx's, where it
+// was cancelled.
+func (v *Verifier) Confirm(ctx context.Context, settle time.Duration, progress func(done, total int)) (contracts.Report, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.begin()
+	tell := meter(progress)
+	limited, stop := context.WithTimeout(ctx, settle)
+	defer stop()
+	wait := v.newWait()
+	for {
+		v.fullPass(ctx) // not limited: half a pass decides nothing
+		tell(v.good(), len(v.plan.Nodes))
+		if v.bad() == nil || limited.Err() != nil {
+			return v.report(passChecks), calledOff(ctx)
+		}
+		v.comeRight(limited, wait, v.askFull, tell)
+	}
+}
+
 // Form waits until every node says that the cluster is ok and counts as planned, or ctx ends.
 // That is necessary for a verified cluster and proves little: a node says so 2 s after its start
 // even if it is alone. progress, if not nil, is told how many of the nodes are that far, never
@@ -133,6 +154,7 @@ func (v *Verifier) Verify(ctx context.Context, progress func(done, total int)) (
 	if !v.form(ctx, func(int, int) {}) {
 		return v.report(allChecks), calledOff(ctx)
 	}
+	v.results = make([]result, len(v.plan.Nodes)) // the cheap answers prove nothing of what follows
 	repairs := newRepairs(v)
 	wait := v.newWait()
 	for ctx.Err() == nil {
