@@ -96,6 +96,9 @@ func checkUUID(field, id string) error {
 	return nil
 }
 
+// CheckCluster refuses what is no cluster's name; the error is a *FieldError.
+func CheckCluster(name string) error { return checkCluster("cluster", name) }
+
 func checkCluster(field, name string) error {
 	if !clusterName.MatchString(name) {
 		return refuse(field, "must be 1 to 63 of a-z, 0-9 and '-', with no '-' at either end, not %+.80q", name)

@@ -148,6 +148,9 @@ func (c Config) Validate() error {
 		if !strings.HasPrefix(m, "http://") && !strings.HasPrefix(m, "https://") {
 			bad("MESOS_MASTERS", "%q is no http:// or https:// URL", m)
 		}
+		if strings.Contains(m, "@") { // it would stand in logs
+			bad("MESOS_MASTERS", "a URL holds a user; name him in %sMESOS_PRINCIPAL, and his secret's file in %[1]sMESOS_SECRET_FILE", EnvPrefix)
+		}
 	}
 	if c.Secret != "" && c.SecretFile != "" {
 		bad("MESOS_SECRET", "set this or MESOS_SECRET_FILE, not both")

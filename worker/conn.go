@@ -1,9 +1,11 @@
 package worker
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -24,6 +26,30 @@ func defaultName() string {
 		return '-'
 	}, host)
 	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), uuid.NewString()[:8])
+}
+
+// AtNATS says at which servers err came about, without the secrets in their URLs.
+func AtNATS(urls string, err error) error {
+	var bad *url.Error
+	if errors.As(err, &bad) {
+		err = bad.Err // the rest of it is the URL
+	}
+	return fmt.Errorf("NATS at %s: %w", WithoutSecrets(urls), err)
+}
+
+// WithoutSecrets is a comma-separated list of URLs without the users, passwords and tokens in them.
+func WithoutSecrets(urls string) string {
+	list := strings.Split(urls, ",")
+	for i, text := range list {
+		scheme, rest, there := strings.Cut(text, "://")
+		if !there {
+			scheme, rest = "nats", text
+		}
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+			list[i] = scheme + "://xxxxx" + rest[at:]
+		}
+	}
+	return strings.Join(list, ",")
 }
 
 // Connect opens a connection as a worker does.
@@ -68,7 +94,7 @@ func connect(cfg Config, log *slog.Logger, reconnected func()) (*nats.Conn, erro
 	}
 	nc, err := nats.Connect(cfg.NATSURL, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("worker: connect to NATS at %s: %w", cfg.NATSURL, err)
+		return nil, fmt.Errorf("worker: connect to %w", AtNATS(cfg.NATSURL, err))
 	}
 	return nc, nil
 }

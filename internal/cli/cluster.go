@@ -1,9 +1,9 @@
 package cli
 
 import (
-	"time"
-
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/google/uuid"
@@ -60,7 +60,7 @@ type cancelCmd struct {
 }
 
 func (cmd *cancelCmd) Run(e *env) error {
-	req := contracts.CancelRequest{ID: uuid.NewString(), Job: cmd.Job}
+	req := contracts.CancelRequest{ID: uuid.NewString(), Job: strings.ToLower(cmd.Job)}
 	if err := req.Validate(); err != nil {
 		return badInput("%w; clustersmith status lists the jobs", err)
 	}

@@ -38,6 +38,16 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"destroy A --wait", "cluster must be"},
 		{"verify -- -a", "cluster must be"},
 		{"cancel a", "clustersmith status"},
+		{"create --cluster a --masters 0", "masters must be 3 to 8192"},
+		{"create --cluster a --memory 0", "node.memory_mb must be"},
+		{"create --cluster a --cpus 0", "node.cpus must be"},
+		{"create -f " + bad + " --masters 0", "leave -f out"},
+		{"status A", "cluster must be"},
+		{"watch a.b", "cluster must be"},
+		{"watch --replay *", "cluster must be"},
+		{"plan --cluster a --offers testdata/offers.json --masters 800", "node.memory_mb 256 MB is too little"},
+		{"plan --cluster a --offers testdata/offers.json --config maxmemory=lots", "redis.config.maxmemory"},
+		{"plan --cluster a --mesos http://me:hunter2@127.0.0.1:1", "CLUSTERSMITH_MESOS_SECRET_FILE"},
 		{"plan --cluster a", "--offers"},
 		{"plan --cluster a --offers testdata/offers.json --mesos http://127.0.0.1:1", "can't be used together"},
 		{"plan --cluster a --offers " + bad, "offers"},
@@ -49,7 +59,26 @@ func TestWrongUsageIsStatus2(t *testing.T) {
 		{"dev --nats localhost", "--nats"},
 		{"dev --agent-resources cpus", "--agent-resources"},
 	} {
-		command(t, t.Context(), strings.Fields(c.args)...).want(t, BadInput, "", c.says)
+		r := command(t, t.Context(), strings.Fields(c.args)...)
+		r.want(t, BadInput, "", c.says)
+		if strings.Contains(r.stderr, "hunter2") {
+			t.Errorf("%s: the secret is told", c.args)
+		}
+	}
+}
+
+// A server's URL may hold a password, which no message repeats.
+func TestSecretsAreNotTold(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{
+		"nats://me:hunter2@127.0.0.1:1", "me:hunter2@127.0.0.1:1", "nats://hunter2@127.0.0.1:1", "nats://127.0.0.1:1,nats://me:hunter2@127.0.0.1:2",
+		"nats://me:hunter2@127.0.0.1:port", "nats://me:hunter2%@127.0.0.1:1",
+	} {
+		r := command(t, t.Context(), "status", "--nats", url)
+		r.want(t, Unreachable, "", "NATS at ")
+		if strings.Contains(r.stderr, "hunter2") || !strings.Contains(r.stderr, "127.0.0.1") {
+			t.Errorf("%s: %s", url, r.stderr)
+		}
 	}
 }
 
@@ -100,7 +129,24 @@ func TestCreatePublishesTheRequest(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.out), &got); err != nil || got.Job != job || got.Cluster != "orders" || got.Duplicate {
 		t.Errorf("receipt %+v, %v", got, err)
 	}
-	command(t, t.Context(), "create", "--nats", b.url, "--id", job, "--cluster", "orders").want(t, Done, "published before", "")
+	// In the queue or in its record, it is what the ID stands for.
+	for _, where := range []string{"queue", "record"} {
+		again := []string{"create", "--nats", b.url, "--id", job, "--cluster", "orders", "--replicas", "0", "--cpus", "0.25", "--memory", "512",
+			"--config", "maxmemory-policy=allkeys-lru", "--config", "proc-title-template={title};=x", "--exclude-host", "10.0.0.1", "--masters"}
+		command(t, t.Context(), append(again, "5")...).want(t, Done, "published before", "")
+		command(t, t.Context(), append(again, "6", "--wait")...).want(t, BadInput, "", "with another request")
+		if where == "queue" {
+			queued, err := b.js.Stream(t.Context(), contracts.StreamJobs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			msg, err := queued.GetMsg(t.Context(), 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.put(contracts.BucketJobs, job, contracts.JobRecord{Job: job, Request: msg.Data})
+		}
+	}
 
 	msg := b.take()
 	if msg.Subject() != contracts.SubjectCreate || msg.Headers().Get("Nats-Msg-Id") != job {

@@ -56,19 +56,22 @@ func (e *env) ask(flags natsFlags, o order) error {
 	if err != nil {
 		return err
 	}
+	again := ""
+	if receipt.Duplicate {
+		again = " It was published before; nothing is done twice."
+		if err := c.sameAsBefore(e.ctx, receipt, o.request); err != nil {
+			return err
+		}
+	}
 	if !o.wait {
 		if e.json {
 			return e.encode(receipt)
-		}
-		again := ""
-		if receipt.Duplicate {
-			again = " It was published before; nothing is done twice."
 		}
 		fmt.Fprintf(e.out, "Job %s is in the queue.%s\nFollow it with: clustersmith watch %s\n", o.id, again, o.cluster)
 		return nil
 	}
 	if !e.json {
-		fmt.Fprintf(e.stderr, "Job %s is in the queue.\n", o.id)
+		fmt.Fprintf(e.stderr, "Job %s is in the queue.%s\n", o.id, again)
 	}
 	end, err := e.wait(c, o.id, contracts.EventSubject(o.cluster, o.id, "*"), o.limit)
 	if err != nil {

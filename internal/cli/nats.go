@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/worker"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -49,12 +50,12 @@ func (f natsFlags) connect() (*client, error) {
 	}
 	nc, err := nats.Connect(f.NATS, opts...)
 	if err != nil {
-		return nil, unreachable("NATS at %s: %w; name the server with --nats or CLUSTERSMITH_NATS_URL, or start one with: clustersmith dev", f.NATS, err)
+		return nil, unreachable("%w; name the server with --nats or CLUSTERSMITH_NATS_URL, or start one with: clustersmith dev", worker.AtNATS(f.NATS, err))
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {
 		nc.Close()
-		return nil, unreachable("NATS at %s: %w", f.NATS, err)
+		return nil, unreachable("%w", worker.AtNATS(f.NATS, err))
 	}
 	return &client{nc: nc, js: js}, nil
 }
@@ -105,4 +106,53 @@ func (c *client) publish(ctx context.Context, subject, id, cluster string, reque
 		return receipt{}, explain(fmt.Errorf("publish on %s: %w", subject, err))
 	}
 	return receipt{Job: id, Cluster: cluster, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+}
+
+// sameAsBefore refuses a create request whose ID another one had: the stream has dropped it, and
+// what is done is the other. Where neither a record nor the queue holds that one yet or any more,
+// nobody knows.
+func (c *client) sameAsBefore(ctx context.Context, r receipt, request any) error {
+	now, ok := request.(contracts.CreateRequest)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	body, err := c.published(ctx, r)
+	if err != nil || body == nil {
+		return explain(err)
+	}
+	if before, err := contracts.ParseCreate(body); err != nil || contracts.SameSpec(before, now) {
+		return nil // what is wrong with the other is its job's to say
+	}
+	return badInput("job %s was published before with another request, and that one is done; leave --id out, or choose another", r.Job)
+}
+
+// published is the request of a job that was published before; nil is not there.
+func (c *client) published(ctx context.Context, r receipt) ([]byte, error) {
+	kv, err := c.js.KeyValue(ctx, contracts.BucketJobs)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := kv.Get(ctx, r.Job)
+	if err == nil {
+		var record contracts.JobRecord
+		err = json.Unmarshal(entry.Value(), &record)
+		return record.Request, err
+	}
+	if !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, err
+	}
+	stream, err := c.js.Stream(ctx, contracts.StreamJobs)
+	if err != nil {
+		return nil, err
+	}
+	msg, err := stream.GetMsg(ctx, r.Sequence)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return msg.Data, nil
 }

@@ -71,6 +71,9 @@ func (cmd *planCmd) Run(e *env) error {
 
 // planSpec is what a worker with this configuration would ask the planner for.
 func planSpec(req contracts.CreateRequest, cfg worker.Config) (chunkdist.Spec, error) {
+	if err := jobs.CheckServers(req); err != nil {
+		return chunkdist.Spec{}, badInput("%w", err)
+	}
 	dialect, err := nodesconf.LookupDialect(req.Redis.Flavor, req.Redis.Version)
 	if err != nil {
 		return chunkdist.Spec{}, badInput("redis.version: %w", err)

@@ -14,14 +14,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// specFlags are a create request as flags. Zero means not given.
+// specFlags are a create request as flags. nil means not given, as does the zero of those that a
+// request may leave out.
 type specFlags struct {
 	ID              string            `placeholder:"UUID" help:"The job's identity; made up when absent."`
 	Cluster         string            `placeholder:"NAME" help:"The cluster's name."`
-	Masters         int               `placeholder:"N" help:"Number of masters (default 3)."`
+	Masters         *int              `placeholder:"N" help:"Number of masters (default 3)."`
 	Replicas        *int              `placeholder:"N" help:"Replicas of each master (default 1)."`
-	CPUs            float64           `name:"cpus" placeholder:"N" help:"Cores of each node (default 0.5)."`
-	Memory          int               `placeholder:"MIB" help:"Memory of each node, in MiB (default 256)."`
+	CPUs            *float64          `name:"cpus" placeholder:"N" help:"Cores of each node (default 0.5)."`
+	Memory          *int              `placeholder:"MIB" help:"Memory of each node, in MiB (default 256)."`
 	Flavor          string            `placeholder:"NAME" help:"redis (default) or valkey."`
 	Version         string            `placeholder:"X.Y" help:"The server's version (default 7.0)."`
 	Persistence     string            `placeholder:"KIND" help:"none (default), aof or rdb."`
@@ -38,8 +39,8 @@ type specFlags struct {
 
 func (f specFlags) request() contracts.CreateRequest {
 	r := contracts.CreateRequest{
-		ID: f.ID, Cluster: f.Cluster, Masters: f.Masters, Replicas: 1,
-		Node:  contracts.NodeResources{CPUs: f.CPUs, MemoryMB: f.Memory},
+		ID: f.ID, Cluster: f.Cluster, Masters: given(f.Masters, 3), Replicas: given(f.Replicas, 1),
+		Node:  contracts.NodeResources{CPUs: given(f.CPUs, 0.5), MemoryMB: given(f.Memory, 256)},
 		Redis: contracts.RedisOptions{Flavor: f.Flavor, Version: f.Version, Persistence: f.Persistence, Image: f.Image, Config: f.Config},
 		Placement: contracts.Placement{
 			Role: f.Role, FaultDomain: f.FaultDomain, FaultDomainRule: f.FaultDomainRule, Link: f.Link,
@@ -47,22 +48,17 @@ func (f specFlags) request() contracts.CreateRequest {
 		},
 		Deadline: contracts.Duration(f.Deadline),
 	}
-	if f.Replicas != nil {
-		r.Replicas = *f.Replicas
-	}
 	if r.ID == "" {
 		r.ID = uuid.NewString()
 	}
-	if r.Masters == 0 {
-		r.Masters = 3
-	}
-	if r.Node.CPUs == 0 {
-		r.Node.CPUs = 0.5
-	}
-	if r.Node.MemoryMB == 0 {
-		r.Node.MemoryMB = 256
-	}
 	return r
+}
+
+func given[T any](flag *T, absent T) T {
+	if flag == nil {
+		return absent
+	}
+	return *flag
 }
 
 // parse is the request of a file or of flags, checked as a worker checks it.

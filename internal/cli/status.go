@@ -28,6 +28,9 @@ type statusDoc struct {
 }
 
 func (cmd *statusCmd) Run(e *env) error {
+	if err := contracts.CheckCluster(cmd.Cluster); cmd.Cluster != "" && err != nil {
+		return badInput("%w", err)
+	}
 	c, err := cmd.connect()
 	if err != nil {
 		return err

@@ -74,7 +74,7 @@ func TestWaitEndsWithStatus1WhenTheJobFailed(t *testing.T) {
 	args := []string{"create", "--nats", b.url, "--id", job, "--cluster", "orders", "--wait"}
 	command(t, t.Context(), args...).want(t, JobFailed, "clustersmith status orders", "name_conflict")
 	command(t, t.Context(), append(args, "-o", "json")...).want(t, JobFailed, `"reason": "name_conflict"`, "")
-	command(t, t.Context(), "cancel", job, "--wait", "--nats", b.url).want(t, JobFailed, "name_conflict", "")
+	command(t, t.Context(), "cancel", strings.ToUpper(job), "--wait", "--nats", b.url).want(t, JobFailed, "name_conflict", "")
 }
 
 func TestWaitFollowsAJobThatIsUnderWay(t *testing.T) {
@@ -118,6 +118,8 @@ func TestWatchShowsWhatRunsAndWhatComes(t *testing.T) {
 	b.put(contracts.BucketJobs, other, contracts.JobRecord{Job: other, Cluster: "carts", Phase: contracts.PhaseForming, Seq: 7, Outbox: []contracts.Event{running}})
 	for name, args := range map[string][]string{"text": {"watch"}, "json": {"watch", "-o", "json"}, "one": {"watch", "carts"}} {
 		ctx, cancel := context.WithCancel(t.Context())
+		ended := uuid.NewString() // nobody has published that yet
+		b.put(contracts.BucketJobs, ended, contracts.JobRecord{Job: ended, Cluster: "carts", Phase: contracts.PhaseVerified, Seq: 3, Terminal: &contracts.Event{}})
 		var out buffer
 		done := make(chan Status, 1)
 		go func() {
@@ -125,7 +127,7 @@ func TestWatchShowsWhatRunsAndWhatComes(t *testing.T) {
 		}()
 		waitFor(t, func() bool { return strings.Contains(out.String(), "carts") })
 		b.emit(contracts.EventAccepted, contracts.EventData{Job: uuid.NewString(), Cluster: "orders", Seq: 1, Phase: contracts.PhaseAccepted})
-		script(b, uuid.NewString(), "carts", contracts.EventVerified, contracts.EventData{Phase: contracts.PhaseVerified})
+		script(b, ended, "carts", contracts.EventVerified, contracts.EventData{Phase: contracts.PhaseVerified})
 		waitFor(t, func() bool { return strings.Contains(out.String(), "verified") })
 		cancel()
 		if status := <-done; status != Done {

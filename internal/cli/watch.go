@@ -19,6 +19,9 @@ type watchCmd struct {
 }
 
 func (cmd *watchCmd) Run(e *env) error {
+	if err := contracts.CheckCluster(cmd.Cluster); cmd.Cluster != "" && err != nil {
+		return badInput("%w", err)
+	}
 	c, err := cmd.connect()
 	if err != nil {
 		return err
@@ -64,8 +67,11 @@ func (e *env) running(c *client, cluster string, shown reporter) (map[string]uin
 	}
 	known := map[string]uint64{}
 	for _, j := range doc.Jobs {
+		if j.Terminal != nil {
+			continue // a record ends before its last event is published: that may be yet to come
+		}
 		known[j.Job] = j.Seq
-		if len(j.Outbox) > 0 && j.Terminal == nil {
+		if len(j.Outbox) > 0 {
 			shown.Event(j.Outbox[len(j.Outbox)-1])
 		}
 	}

@@ -30,7 +30,7 @@ func (workerCmd) Run(e *env) error {
 		return badInput("%w", err)
 	}
 	if err := w.Run(e.ctx); err != nil {
-		return unreachable("%w; the worker uses NATS at %s (CLUSTERSMITH_NATS_URL)", err, cfg.NATSURL)
+		return unreachable("%w; the worker uses NATS at %s (CLUSTERSMITH_NATS_URL)", err, worker.WithoutSecrets(cfg.NATSURL))
 	}
 	return nil
 }
