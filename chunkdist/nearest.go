@@ -147,12 +147,14 @@ func sortSearch(n int, ok func(int) bool) int {
 // smallerNodes looks for the most memory, then for the most CPU, that a node may take.
 func smallerNodes(r request, _ *Infeasible) string {
 	mb := int(math.Ceil(r.spec.Node.MemoryMB)) - 1
-	less := sortSearch(mb, func(k int) bool {
+	least := max(1, int(math.Ceil(r.spec.LeastMemoryMB)))
+	most := max(0, mb-least+1) // proposals
+	less := sortSearch(most, func(k int) bool {
 		try := r
 		try.spec.Node.MemoryMB = float64(mb - k)
 		return try.feasible()
 	})
-	if less < mb {
+	if less < most {
 		return fmt.Sprintf("memory_mb %d instead of %s", mb-less, number3(r.spec.Node.MemoryMB))
 	}
 	tenths := int(math.Ceil(r.spec.Node.CPUs*10)) - 1

@@ -40,8 +40,10 @@ type Spec struct {
 	UID      string
 	Masters  int
 	Replicas int // per master; 0 is dist, more is chunk
-	// Node is what each node takes.
-	Node Resources
+	// Node is what each node takes. LeastMemoryMB is the least memory that a proposal may name
+	// instead (Infeasible).
+	Node          Resources
+	LeastMemoryMB float64
 	// Overhead is taken once from every agent that holds a node: the executor's own share.
 	Overhead Resources
 	// BusOffset, where not 0, demands bus port = data port + BusOffset (servers before

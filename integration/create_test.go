@@ -193,11 +193,13 @@ func TestImpossibleRequests(t *testing.T) {
 		"too few hosts": {short(func(r *contracts.CreateRequest) {
 			r.Placement.ExcludeHosts = []string{list[0].IP, list[1].IP}
 		}), contracts.ReasonInsufficientResources, "host"},
-		"two masters":         {short(func(r *contracts.CreateRequest) { r.Masters = 2 }), contracts.ReasonInvalidRequest, "masters"},
-		"an unknown version":  {short(func(r *contracts.CreateRequest) { r.Redis.Version = "3.2" }), contracts.ReasonInvalidRequest, "7.0"},
-		"a smuggled setting":  {short(func(r *contracts.CreateRequest) { r.Redis.Config = map[string]string{"dir": "/tmp"} }), contracts.ReasonInvalidRequest, "dir"},
-		"a negative replica":  {short(func(r *contracts.CreateRequest) { r.Replicas = -1 }), contracts.ReasonInvalidRequest, "replicas"},
-		"a role out of reach": {short(func(r *contracts.CreateRequest) { r.Placement.FaultDomain = "colour" }), contracts.ReasonInvalidRequest, "fault_domain"},
+		"two masters":                  {short(func(r *contracts.CreateRequest) { r.Masters = 2 }), contracts.ReasonInvalidRequest, "masters"},
+		"an unknown version":           {short(func(r *contracts.CreateRequest) { r.Redis.Version = "3.2" }), contracts.ReasonInvalidRequest, "7.0"},
+		"memory for less than the bus": {short(func(r *contracts.CreateRequest) { r.Masters, r.Replicas, r.Node.MemoryMB = 800, 1, 256 }), contracts.ReasonInvalidRequest, "node.memory_mb"},
+		"no amount of memory":          {short(func(r *contracts.CreateRequest) { r.Redis.Config = map[string]string{"maxmemory": "lots"} }), contracts.ReasonInvalidRequest, "maxmemory"},
+		"a smuggled setting":           {short(func(r *contracts.CreateRequest) { r.Redis.Config = map[string]string{"dir": "/tmp"} }), contracts.ReasonInvalidRequest, "dir"},
+		"a negative replica":           {short(func(r *contracts.CreateRequest) { r.Replicas = -1 }), contracts.ReasonInvalidRequest, "replicas"},
+		"a role out of reach":          {short(func(r *contracts.CreateRequest) { r.Placement.FaultDomain = "colour" }), contracts.ReasonInvalidRequest, "fault_domain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := w.for_(t)

@@ -1,11 +1,13 @@
 package jobs
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/nodesconf"
 )
 
 // ClusterUID is the UID that node IDs are derived from: the job's ID for its first attempt,
@@ -72,6 +74,7 @@ func SpecOf(req contracts.CreateRequest, uid string) chunkdist.Spec {
 	spec := chunkdist.Spec{
 		Cluster: req.Cluster, UID: uid, Masters: req.Masters, Replicas: req.Replicas,
 		Node:            chunkdist.Resources{CPUs: req.Node.CPUs, MemoryMB: float64(req.Node.MemoryMB)},
+		LeastMemoryMB:   float64(leastMemoryMB(req)),
 		MaxNodesPerHost: req.Placement.MaxNodesPerHost,
 		ExcludeHosts:    slices.Clone(req.Placement.ExcludeHosts),
 	}
@@ -83,3 +86,31 @@ func SpecOf(req contracts.CreateRequest, uid string) chunkdist.Spec {
 	}
 	return spec
 }
+
+// CheckServers refuses servers that no configuration can be rendered for: of an unknown version, or
+// with less memory than a cluster of that size leaves, or maxmemory beyond it. The error is a
+// *contracts.FieldError.
+func CheckServers(req contracts.CreateRequest) error {
+	if _, err := nodesconf.LookupDialect(req.Redis.Flavor, req.Redis.Version); err != nil {
+		return &contracts.FieldError{Field: "redis.version", Message: err.Error()}
+	}
+	_, err := serverOptions(req).MaxMemory(nodesOf(req), req.Replicas)
+	var config *nodesconf.ConfigError
+	switch {
+	case errors.As(err, &config):
+		return &contracts.FieldError{Field: "redis.config." + config.Key, Message: config.Reason}
+	case err != nil:
+		return &contracts.FieldError{Field: "node.memory_mb", Message: err.Error()}
+	}
+	return nil
+}
+
+func leastMemoryMB(req contracts.CreateRequest) int {
+	return max(contracts.MinMemoryMB, nodesconf.LeastMB(nodesOf(req), serverOptions(req).Forks(req.Replicas)))
+}
+
+func serverOptions(req contracts.CreateRequest) nodesconf.ServerOptions {
+	return nodesconf.ServerOptions{MemoryMB: req.Node.MemoryMB, Persistence: req.Redis.Persistence, Config: req.Redis.Config}
+}
+
+func nodesOf(req contracts.CreateRequest) int { return req.Masters * (1 + req.Replicas) }

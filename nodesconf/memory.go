@@ -22,16 +22,23 @@ func BusMB(nodes int) int { return 8 + (nodes*nodes+8999)/9000 }
 // buffers of clients; a server that forks (for a replica's sync, for RDB or AOF) leaves a further
 // 20 % for the pages that are written while the child lives.
 func MaxMemory(memoryMB, nodes int, forks bool) (int64, error) {
-	percent := int64(85)
+	if least := LeastMB(nodes, forks); memoryMB < least {
+		return 0, fmt.Errorf("%d MB is too little for a node of a cluster of %d: at least %d MB", memoryMB, nodes, least)
+	}
+	return int64(memoryMB-BusMB(nodes)) * percentOfData(forks) / 100 * mib, nil
+}
+
+// LeastMB is the least memory, in MiB, that MaxMemory finds enough.
+func LeastMB(nodes int, forks bool) int {
+	percent := percentOfData(forks)
+	return BusMB(nodes) + int((minDataMB*100+percent-1)/percent)
+}
+
+func percentOfData(forks bool) int64 {
 	if forks {
-		percent = 65
+		return 65
 	}
-	data := int64(memoryMB-BusMB(nodes)) * percent / 100
-	if data < minDataMB {
-		need := BusMB(nodes) + int((minDataMB*100+percent-1)/percent)
-		return 0, fmt.Errorf("%d MB is too little for a node of a cluster of %d: at least %d MB", memoryMB, nodes, need)
-	}
-	return data * mib, nil
+	return 85
 }
 
 // parseBytes reads an amount of memory as redis.conf writes it: 100, 1k, 1kb, 5m, 5mb, 1g, 1gb.

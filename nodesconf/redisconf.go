@@ -68,10 +68,9 @@ func (r *Renderer) RedisConf(self int, o ServerOptions) ([]byte, error) {
 		return nil, err
 	}
 	list = append(list, persistence...)
-	forks := r.plan.Replicas > 0 || o.Persistence == PersistenceAOF || o.Persistence == PersistenceRDB
-	maxMemory, err := r.maxMemory(o, forks)
+	maxMemory, err := o.MaxMemory(len(r.plan.Nodes), r.plan.Replicas)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("redis.conf of %s: %w", r.plan.Cluster, err)
 	}
 	tuning := r.defaults(maxMemory)
 	for _, key := range sortedKeys(o.Config) {
@@ -142,11 +141,18 @@ func (r *Renderer) defaults(maxMemory int64) []directive {
 	}
 }
 
-func (r *Renderer) maxMemory(o ServerOptions, forks bool) (int64, error) {
-	nodes := len(r.plan.Nodes)
-	derived, err := MaxMemory(o.MemoryMB, nodes, forks)
+// Forks reports whether such servers, with so many replicas to a master, fork now and then.
+func (o ServerOptions) Forks(replicas int) bool {
+	return replicas > 0 || o.Persistence == PersistenceAOF || o.Persistence == PersistenceRDB
+}
+
+// MaxMemory is the maxmemory, in bytes, of each node of a cluster of a number of nodes with so many
+// replicas to a master: as the function of that name derives it, or the user's. A *ConfigError is
+// about the user's, another error about MemoryMB.
+func (o ServerOptions) MaxMemory(nodes, replicas int) (int64, error) {
+	derived, err := MaxMemory(o.MemoryMB, nodes, o.Forks(replicas))
 	if err != nil {
-		return 0, fmt.Errorf("redis.conf of %s: %w", r.plan.Cluster, err)
+		return 0, err
 	}
 	value, set := o.Config["maxmemory"]
 	if !set {

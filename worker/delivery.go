@@ -206,7 +206,7 @@ func (d *delivery) decode() error {
 		d.kind = contracts.JobCreate
 		if d.create, err = contracts.ParseCreate(body); err == nil {
 			d.job, d.cluster, d.deadline = d.create.ID, d.create.Cluster, time.Duration(d.create.Deadline)
-			err = checkServer(d.create.Redis)
+			err = jobs.CheckServers(d.create)
 		}
 	case contracts.SubjectDestroy:
 		d.kind = contracts.JobDestroy

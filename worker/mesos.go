@@ -8,10 +8,8 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/clustersmith/clustersmith/mesos"
-	"github.com/clustersmith/clustersmith/nodesconf"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -121,11 +119,3 @@ func (r *run) subscribe(ctx context.Context, suppressed bool) (*mesos.Session, e
 
 // fencedByMesos says that another worker has subscribed with the framework ID.
 func fencedByMesos(err error) bool { return errors.Is(err, mesos.ErrFailedOver) }
-
-// checkServer refuses a server that no nodes.conf can be rendered for.
-func checkServer(o contracts.RedisOptions) error {
-	if _, err := nodesconf.LookupDialect(o.Flavor, o.Version); err != nil {
-		return &contracts.FieldError{Field: "redis.version", Message: err.Error()}
-	}
-	return nil
-}

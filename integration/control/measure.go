@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/nodesconf"
 )
 
 // follow subscribes to all events. What the client cannot take is an error of the connection.
@@ -32,9 +33,10 @@ type arrival struct {
 
 // publish asks for a cluster.
 func (w *world) publish(ctx context.Context, cluster string, masters, replicas int) error {
+	memory := max(contracts.MinMemoryMB, nodesconf.LeastMB(masters*(1+replicas), replicas > 0))
 	body, err := json.Marshal(contracts.CreateRequest{
 		ID: uuid.NewString(), Cluster: cluster, Masters: masters, Replicas: replicas,
-		Node: contracts.NodeResources{CPUs: 0.1, MemoryMB: 64}, Deadline: contracts.Duration(5 * time.Minute),
+		Node: contracts.NodeResources{CPUs: 0.1, MemoryMB: memory}, Deadline: contracts.Duration(5 * time.Minute),
 	})
 	if err != nil {
 		return err
