@@ -13,6 +13,7 @@ import (
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/internal/failpoint"
+	"github.com/google/uuid"
 )
 
 // A request that kills every worker that works on it is given up: three workers end, the next one
@@ -179,8 +180,10 @@ func TestWorkerEndsBetweenClusterAndJob(t *testing.T) {
 		req := request("early", 3, 0)
 		w.publish(contracts.SubjectCreate, req)
 		w.killed(func(*workerConfig) {}, failpoint.Kept)
-		w.worker()
-		if gone := w.destroy("early"); gone.kind(gone.end()) != contracts.EventDestroyed {
+		down := contracts.DestroyRequest{ID: uuid.NewString(), Cluster: "early"}
+		w.publish(contracts.SubjectDestroy, down)
+		w.worker() // which has the destroy before the create, whose ack wait has to end
+		if gone := w.await(down.ID); gone.kind(gone.end()) != contracts.EventDestroyed {
 			t.Errorf("%s instead of destroyed: %s", gone.end().Type, gone.end().Data.Message)
 		}
 		if h := w.await(req.ID); h.kind(h.end()) != contracts.EventCancelled {
@@ -198,9 +201,8 @@ func TestWorkerEndsBetweenClusterAndJob(t *testing.T) {
 		w.publish(contracts.SubjectCreate, first)
 		w.killed(func(*workerConfig) {}, failpoint.Kept)
 		w.publish(contracts.SubjectCreate, same)
-		w.worker()
-		w.at(same.ID, contracts.PhaseAccepted)
 		w.publish(contracts.SubjectCancel, contracts.CancelRequest{ID: "8b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Job: first.ID})
+		w.worker() // which has both before the first, whose ack wait has to end
 		if h := w.await(first.ID); h.kind(h.end()) != contracts.EventCancelled {
 			t.Errorf("%s instead of cancelled\n%s", h.end().Type, h)
 		}

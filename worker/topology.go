@@ -53,13 +53,14 @@ func (t Topology) streams() []jetstream.StreamConfig {
 			Description: "The terminal event of each job; the server refuses a second one.",
 			Retention:   jetstream.LimitsPolicy, MaxAge: 30 * day,
 			MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true,
-			Storage: jetstream.FileStorage, Replicas: t.Replicas, AllowDirect: true,
+			// No direct get: a replica that lags would deny a result of which the event has been seen.
+			Storage: jetstream.FileStorage, Replicas: t.Replicas,
 		},
 		{
 			Name: contracts.StreamDead, Subjects: []string{contracts.SubjectsDead},
 			Description: "Messages that could not be worked on, as they came, with the reason in a header.",
 			Retention:   jetstream.LimitsPolicy, Discard: jetstream.DiscardOld, MaxAge: 90 * day,
-			Storage: jetstream.FileStorage, Replicas: t.Replicas, Duplicates: dedupWindow, AllowDirect: true,
+			Storage: jetstream.FileStorage, Replicas: t.Replicas, Duplicates: dedupWindow, // no direct get, as above
 		},
 		{
 			Name: contracts.StreamAdvisories,

@@ -102,24 +102,41 @@ func readEvents(ctx context.Context, js jetstream.JetStream, stream string) (eve
 	return events, err
 }
 
-// each reads a stream from its first message to its last.
+// each reads a stream from its first message to its last. It asks the leader, as consumers do: a
+// replica may lag.
 func each(ctx context.Context, js jetstream.JetStream, name string, do func(*jetstream.RawStreamMsg)) error {
 	stream, err := js.Stream(ctx, name)
 	if err != nil {
 		return fmt.Errorf("history: stream %s: %w", name, err)
 	}
-	state := stream.CachedInfo().State
-	for seq := max(state.FirstSeq, 1); seq <= state.LastSeq; seq++ {
-		m, err := stream.GetMsg(ctx, seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue // it was removed
-		}
-		if err != nil {
-			return fmt.Errorf("history: stream %s, message %d: %w", name, seq, err)
-		}
-		do(m)
+	if stream.CachedInfo().State.Msgs == 0 {
+		return nil
 	}
-	return nil
+	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
+	if err != nil {
+		return fmt.Errorf("history: stream %s: %w", name, err)
+	}
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("history: stream %s: %w", name, err)
+	}
+	defer messages.Stop()
+	for {
+		m, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("history: stream %s: %w", name, err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("history: stream %s: %w", name, err)
+		}
+		do(&jetstream.RawStreamMsg{
+			Subject: m.Subject(), Sequence: meta.Sequence.Stream, Header: m.Headers(), Data: m.Data(), Time: meta.Timestamp,
+		})
+		if meta.NumPending == 0 {
+			return nil
+		}
+	}
 }
 
 // eachKey reads the keys that a bucket has now.
