@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -42,6 +43,19 @@ type world struct {
 // networks counts the worlds of this process.
 var networks atomic.Int32
 
+// network is 127.n, of which no other process of tests uses an address while this one lives: it
+// holds one for a sign.
+var network = sync.OnceValue(func() int {
+	const first, many = 64, 128
+	for i := range many {
+		n := first + (os.Getpid()+i)%many
+		if _, err := net.Listen("tcp", fmt.Sprintf("127.%d.0.1:19999", n)); err == nil {
+			return n // open as long as the process
+		}
+	}
+	panic("no loopback network is free")
+})
+
 // agents is n agents, each with these resources, on loopback addresses that no other test of
 // this or another process uses: so no test takes another's ports.
 func agents(n int, cpus, mem float64) []local.AgentConfig {
@@ -49,7 +63,7 @@ func agents(n int, cpus, mem float64) []local.AgentConfig {
 	list := make([]local.AgentConfig, n)
 	for i := range list {
 		list[i] = local.AgentConfig{
-			IP: fmt.Sprintf("127.%d.%d.%d", 64+os.Getpid()%128, world%256, i+2), CPUs: cpus, MemMB: mem, DiskMB: 10240,
+			IP: fmt.Sprintf("127.%d.%d.%d", network(), world%256, i+2), CPUs: cpus, MemMB: mem, DiskMB: 10240,
 			Ports: []chunkdist.PortRange{{Begin: 20000, End: 20099}},
 		}
 	}
