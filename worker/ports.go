@@ -104,15 +104,34 @@ func probeAll(ctx context.Context, nodes []chunkdist.Node) []portState {
 	return states
 }
 
-// probe looks at a node's data port. The bus port needs no look of its own: a server opens and
-// closes both together, and by itself an open bus port does not say whose it is.
+// probe looks at a node's data port, which says whose it is.
 func probe(ctx context.Context, n chunkdist.Node) portState {
 	conn, state := dial(ctx, n.Host, n.Port)
+	if state == portClosed {
+		awaitBusClosed(ctx, n)
+	}
 	if conn == nil {
 		return state
 	}
 	defer conn.Close() //nolint:errcheck // nothing was written that could be lost
 	return whoIs(conn, n.ID)
+}
+
+// awaitBusClosed gives a server that is just ending, and has closed its data port, the moment that
+// it needs to close the other. What listens for longer is a stranger; what does not answer, a firewall's.
+func awaitBusClosed(ctx context.Context, n chunkdist.Node) {
+	ctx, stop := context.WithTimeout(ctx, probeTimeout)
+	defer stop()
+	for {
+		conn, _ := dial(ctx, n.Host, n.BusPort)
+		if conn == nil {
+			return
+		}
+		conn.Close() //nolint:errcheck // it only had to open
+		if sleep(ctx, 5*time.Millisecond) != nil {
+			return
+		}
+	}
 }
 
 func dial(ctx context.Context, host string, port int) (net.Conn, portState) {
