@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"hash/fnv"
 	"os"
 	"strconv"
 	"testing"
@@ -24,3 +26,22 @@ func chaos(t testing.TB) *local.Chaos {
 
 // underChaos says that attempts may be lost to what the test did not do itself.
 func underChaos() bool { return os.Getenv("CLUSTERSMITH_TEST_CHAOS") != "" }
+
+// sliced skips a test that is not of the slice of the suite that CLUSTERSMITH_TEST_SLICE asks for:
+// k/n is the k-th of n, from 0. Tests are dealt out by their names.
+func sliced(t testing.TB) {
+	t.Helper()
+	text := os.Getenv("CLUSTERSMITH_TEST_SLICE")
+	if text == "" {
+		return
+	}
+	var k, n uint32
+	if _, err := fmt.Sscanf(text, "%d/%d", &k, &n); err != nil || k >= n {
+		t.Fatalf("CLUSTERSMITH_TEST_SLICE is not k/n with k below n: %q", text)
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(t.Name())) // never fails
+	if h.Sum32()%n != k {
+		t.Skip("of another slice")
+	}
+}

@@ -56,7 +56,7 @@ type natsProcess struct {
 // newWorldOutside is newWorld with a NATS server that can be killed.
 func newWorldOutside(t testing.TB, agents []local.AgentConfig, change ...func(*local.Config)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), log: testLogger(t)}
+	w := bareWorld(t)
 	w.outside = w.startNATSProcess(server.RANDOM_PORT)
 	w.natsURL = w.outside.url
 	t.Cleanup(func() { w.outside.kill() })

@@ -41,7 +41,7 @@ func permissions(t *testing.T) map[string]*server.Permissions {
 func TestLeastPermissions(t *testing.T) {
 	t.Parallel()
 	may := permissions(t)
-	w := &world{t: t, dir: t.TempDir(), log: testLogger(t)}
+	w := bareWorld(t)
 	s, err := server.NewServer(&server.Options{
 		ServerName: "strict", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true,
 		JetStream: true, StoreDir: filepath.Join(w.dir, "nats"),

@@ -21,7 +21,7 @@ type trio []*server.Server
 // newReplicatedWorld is newWorld on three NATS servers.
 func newReplicatedWorld(t testing.TB) (*world, trio) {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), log: testLogger(t)}
+	w := bareWorld(t)
 	var all trio
 	var routes, urls []string
 	for i := range 3 {

@@ -75,9 +75,16 @@ func (w *world) for_(t testing.TB) *world {
 	return &world{t: t, dir: w.dir, nats: w.nats, outside: w.outside, natsURL: w.natsURL, nc: w.nc, js: w.js, mesos: w.mesos, masters: w.masters, log: w.log}
 }
 
+// bareWorld has nothing in it yet.
+func bareWorld(t testing.TB) *world {
+	t.Helper()
+	sliced(t)
+	return &world{t: t, dir: t.TempDir(), log: testLogger(t)}
+}
+
 func newWorld(t testing.TB, agents []local.AgentConfig, change ...func(*local.Config)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), log: testLogger(t)}
+	w := bareWorld(t)
 	w.runNATS(server.RANDOM_PORT)
 	w.natsURL = w.nats.ClientURL()
 	w.connect()

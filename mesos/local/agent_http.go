@@ -117,6 +117,7 @@ func (a *agent) handle(call *executor.Call, media string) (*stream, *httpError) 
 // subscribe takes an executor in, the first time or again.
 func (a *agent) subscribe(e *agentExecutor, call *executor.Call_Subscribe, media string) *stream {
 	s := newStream("", media, &a.srv.gate, a.log)
+	s.wire = a.cfg.chaos.wire("executor " + a.place + " " + e.framework.info.Name)
 	if e.state == executorTerminating {
 		s.send(&executor.Event{Type: executor.Event_SHUTDOWN})
 		s.end()

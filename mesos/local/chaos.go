@@ -13,7 +13,7 @@ import (
 
 // Chaos lets the master and the agents behave as busy ones on a bad day:
 //
-//   - every event waits a random while, and processes start late;
+//   - every event, to frameworks and to executors, waits a random while, and processes start late;
 //   - offers come agent by agent and in batches; some agents come later, and so do declined
 //     resources and what an ACCEPT left over;
 //   - one in eight status updates comes twice. Updates of different tasks overtake each other;
@@ -35,7 +35,8 @@ type Chaos struct {
 	// Losses lets half of the frameworks' names meet one loss, once: an offer is rescinded just
 	// before its ACCEPT (TASK_DROPPED), an agent does not take a task (TASK_GONE), or the master
 	// gives an agent up for a moment (TASK_UNREACHABLE, then what the task is). A restarted
-	// master finds its agents late, so that it may answer TASK_UNKNOWN before.
+	// master finds its agents late, so that it may answer TASK_UNKNOWN before. One in three
+	// executors loses its first stream, with the events that are under way.
 	Losses bool
 }
 
@@ -86,6 +87,46 @@ func (c *chaos) pause(ctx context.Context, name string) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// wire is how the stream of an executor behaves.
+type wire struct {
+	rand *rand.Rand
+	most time.Duration // of the wait before each event
+	left int           // events until it breaks; negative: it does not
+}
+
+// wire is that of an executor's next stream; nil is a good one. It belongs to the stream's handler.
+func (c *chaos) wire(name string) *wire {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	first := c.made[name] == 0
+	c.mu.Unlock()
+	l := &wire{rand: c.generator(name), most: c.MaxDelay, left: -1}
+	if c.Losses && first && l.rand.IntN(3) == 0 {
+		l.left = 1 + l.rand.IntN(8) // SUBSCRIBED arrives
+	}
+	return l
+}
+
+// carry waits for an event's turn; false says that the stream is broken.
+func (l *wire) carry(ctx context.Context) bool {
+	if l == nil {
+		return true
+	}
+	if l.left == 0 {
+		return false
+	}
+	l.left = max(l.left-1, -1)
+	timer := time.NewTimer(time.Duration(l.rand.Int64N(int64(l.most))))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return true
 }
 
 // loss is what a framework's name meets with Losses.

@@ -3,6 +3,7 @@ package local_test
 import (
 	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -212,5 +213,26 @@ func TestChaosKeepsOffersInOrder(t *testing.T) {
 	}
 	if rescinded < 10 {
 		t.Errorf("only %d offers were rescinded", rescinded)
+	}
+}
+
+// Some executors lose their first stream, after SUBSCRIBED; none loses the second.
+func TestChaosOfExecutors(t *testing.T) {
+	t.Parallel()
+	first, second := local.Carried(3, 60)
+	lost := 0
+	for _, n := range first {
+		if n < 1 || n > 8 && n != 20 {
+			t.Errorf("a stream carries %d events", n)
+		}
+		if n != 20 {
+			lost++
+		}
+	}
+	if lost < 8 || lost > 35 {
+		t.Errorf("%d of 60 executors lose a stream", lost)
+	}
+	if slices.Min(second) != 20 {
+		t.Errorf("second streams carry %v", second)
 	}
 }

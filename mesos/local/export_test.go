@@ -80,3 +80,18 @@ func Batches(seed uint64, n int) (sizes []int) {
 	}
 	return sizes
 }
+
+// Carried is how many events each executor's first and second stream carries by a seed, of 20.
+func Carried(seed uint64, executors int) (first, second []int) {
+	c := newChaos(&Chaos{MaxDelay: 1, Seed: seed, Losses: true})
+	for i := range executors {
+		for _, list := range []*[]int{&first, &second} {
+			w, n := c.wire(fmt.Sprint(i)), 0
+			for n < 20 && w.carry(context.Background()) {
+				n++
+			}
+			*list = append(*list, n)
+		}
+	}
+	return first, second
+}

@@ -18,6 +18,7 @@ type stream struct {
 	// Of a framework's stream: the framework's name, and whether it may have had another before.
 	name      string
 	takesOver bool
+	wire      *wire // an executor's; nil is a good one
 
 	mu    sync.Mutex
 	queue [][]byte
@@ -100,6 +101,9 @@ func (s *stream) serve(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 		for _, b := range records {
+			if !s.wire.carry(r.Context()) {
+				panic(http.ErrAbortHandler)
+			}
 			if _, err := w.Write(b); err != nil {
 				return
 			}
