@@ -119,11 +119,12 @@ func (w *world) beforeAccept(do func(n int, a local.Accepting) (rescind bool)) {
 // that is launched: its data port is the first, its bus port the second.
 func (w *world) strangerOnPort(which int) {
 	w.t.Helper()
-	w.beforeAccept(func(n int, a local.Accepting) bool {
-		if n > 1 {
-			return false
+	taken := false
+	w.beforeAccept(func(_ int, a local.Accepting) bool {
+		if !taken && a.IP != "" { // else its offers are gone already
+			taken = true
+			w.listen(a.IP, a.Ports[0][which])
 		}
-		w.listen(a.IP, a.Ports[0][which])
 		return false
 	})
 }
