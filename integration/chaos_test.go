@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/clustersmith/clustersmith/mesos/local"
+	"github.com/clustersmith/clustersmith/worker"
 )
 
 // chaos is how the local Mesos of every test misbehaves: CLUSTERSMITH_TEST_CHAOS is a seed.
@@ -26,6 +27,13 @@ func chaos(t testing.TB) *local.Chaos {
 
 // underChaos says that attempts may be lost to what the test did not do itself.
 func underChaos() bool { return os.Getenv("CLUSTERSMITH_TEST_CHAOS") != "" }
+
+// oneAttempt is for tests in which more are no better, unless chaos takes one.
+func oneAttempt(cfg *worker.Config) {
+	if !underChaos() {
+		cfg.MaxAttempts = 1
+	}
+}
 
 // sliced skips a test that is not of the slice of the suite that CLUSTERSMITH_TEST_SLICE asks for:
 // k/n is the k-th of n, from 0. Tests are dealt out by their names.

@@ -42,11 +42,7 @@ func TestFetchedExecutor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, agents(3, 4, 4096))
-			w.worker(func(cfg *worker.Config) {
-				if cfg.Executor = files.URL + c.path; !underChaos() {
-					cfg.MaxAttempts = 1 // more are no better
-				}
-			})
+			w.worker(oneAttempt, func(cfg *worker.Config) { cfg.Executor = files.URL + c.path })
 			h := w.create(request("fetched", 3, 0))
 			if c.says == "" {
 				w.verified(h)

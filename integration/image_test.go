@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/clustersmith/clustersmith/contracts"
-	"github.com/clustersmith/clustersmith/worker"
 )
 
 // An image on agents that run none: the job fails in words that say which flags are missing.
@@ -13,7 +12,7 @@ func TestImageWithoutSupport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
 	w.needsLocal()
-	w.worker(func(c *worker.Config) { c.MaxAttempts = 1 })
+	w.worker(oneAttempt)
 	req := request("imaged", 3, 0)
 	req.Redis.Image = "redis:7.0"
 	end := w.failed(w.create(req), contracts.ReasonLaunchFailed)

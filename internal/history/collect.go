@@ -145,22 +145,23 @@ func eachKey(ctx context.Context, js jetstream.JetStream, bucket string, do func
 	if err != nil {
 		return fmt.Errorf("history: bucket %s: %w", bucket, err)
 	}
-	keys, err := kv.Keys(ctx)
-	if errors.Is(err, jetstream.ErrNoKeysFound) {
-		return nil
-	}
+	watch, err := kv.WatchAll(ctx, jetstream.IgnoreDeletes())
 	if err != nil {
 		return fmt.Errorf("history: bucket %s: %w", bucket, err)
 	}
-	for _, key := range keys {
-		e, err := kv.Get(ctx, key)
-		if errors.Is(err, jetstream.ErrKeyNotFound) {
-			continue // removed meanwhile
+	defer watch.Stop() //nolint:errcheck // it has told all that we asked for
+	for {
+		select {
+		case e, ok := <-watch.Updates():
+			if !ok {
+				return fmt.Errorf("history: bucket %s: the watch was closed", bucket)
+			}
+			if e == nil {
+				return nil
+			}
+			do(e.Key(), e.Value())
+		case <-ctx.Done():
+			return fmt.Errorf("history: bucket %s: %w", bucket, context.Cause(ctx))
 		}
-		if err != nil {
-			return fmt.Errorf("history: bucket %s, key %s: %w", bucket, key, err)
-		}
-		do(key, e.Value())
 	}
-	return nil
 }
