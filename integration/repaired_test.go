@@ -33,57 +33,72 @@ func TestWorkerEndsAfterARepair(t *testing.T) {
 	}.run(t, failpoint.Verified, 1)
 }
 
-// pair is a master and its replica, as the only cluster's own nodes say.
-func (w *world) pair() (master, replica string) {
+// servers are clients of all redis-servers of the world.
+func (w *world) servers() (all []*redis.Client) {
 	w.t.Helper()
 	for _, p := range processesIn(filepath.Join(w.dir, "mesos")) {
-		found := regexp.MustCompile(`redis-server (\S+:\d+) \[cluster\]`).FindStringSubmatch(p)
-		if found == nil {
-			continue
+		if found := serverTitle.FindStringSubmatch(p); found != nil {
+			c := redis.NewClient(&redis.Options{Addr: found[1], Protocol: 2})
+			w.t.Cleanup(func() { c.Close() }) //nolint:errcheck // nothing was written that could be lost
+			all = append(all, c)
 		}
-		client := redis.NewClient(&redis.Options{Addr: found[1], Protocol: 2})
-		defer client.Close()
-		text, err := client.ClusterNodes(w.t.Context()).Result()
-		must(w.t, err)
-		addresses := map[string]string{}
-		var of string
-		for line := range strings.Lines(text) {
-			f := strings.Fields(line)
-			addresses[f[0]], _, _ = strings.Cut(f[1], "@")
-			if strings.Contains(f[2], "slave") {
-				replica, of = addresses[f[0]], f[3]
-			}
-		}
-		return addresses[of], replica
 	}
-	w.t.Fatal("no redis-server runs")
-	return
+	return all
 }
 
-// takeOver makes a replica the master. A server gives a failover up after 5 s without the votes,
-// which masters give only once they have heard of the one before.
+var serverTitle = regexp.MustCompile(`redis-server (\S+:\d+) \[cluster\]`)
+
+// pair is a master and its replica, as a node of the only cluster says.
+func (w *world) pair() (master, replica string) {
+	w.t.Helper()
+	text, err := w.servers()[0].ClusterNodes(w.t.Context()).Result()
+	must(w.t, err)
+	addresses := map[string]string{}
+	var of string
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		addresses[f[0]], _, _ = strings.Cut(f[1], "@")
+		if strings.Contains(f[2], "slave") {
+			replica, of = addresses[f[0]], f[3]
+		}
+	}
+	return addresses[of], replica
+}
+
+// takeOver makes a replica the master, once every node knows it as a replica: others give no vote.
 func (w *world) takeOver(address string) {
 	w.t.Helper()
-	client := redis.NewClient(&redis.Options{Addr: address, Protocol: 2})
-	defer client.Close()
-	is := func(line string, patience time.Duration) bool {
-		for limit := time.Now().Add(patience); time.Now().Before(limit); time.Sleep(10 * time.Millisecond) { // nobody tells
-			text, err := client.Info(w.t.Context(), "replication").Result()
-			must(w.t, err)
-			if strings.Contains(text, line) {
-				return true
+	var it *redis.Client
+	is := func(what string, done func(c *redis.Client) (bool, error)) {
+		w.t.Helper()
+		for _, c := range w.servers() {
+			for limit := time.Now().Add(awaitLimit); ; time.Sleep(10 * time.Millisecond) { // nobody tells
+				yes, err := done(c)
+				must(w.t, err)
+				if yes {
+					break
+				}
+				if time.Now().After(limit) {
+					w.t.Fatalf("%s does not come to %s %s", c.Options().Addr, what, address)
+				}
 			}
 		}
-		return false
 	}
-	for range 4 {
-		if !is("master_link_status:up", awaitLimit) {
-			break
-		}
-		must(w.t, client.ClusterFailover(w.t.Context()).Err())
-		if is("role:master", 6*time.Second) {
-			return
+	knows := func(role string) func(c *redis.Client) (bool, error) {
+		line := regexp.MustCompile(`(?m)^\w+ ` + regexp.QuoteMeta(address) + `@\S+ (myself,)?` + role + ` .* connected`)
+		return func(c *redis.Client) (bool, error) {
+			if c.Options().Addr == address {
+				it = c
+			}
+			text, err := c.ClusterNodes(w.t.Context()).Result()
+			return line.MatchString(text), err
 		}
 	}
-	w.t.Fatalf("%s does not take over", address)
+	is("replica", knows("slave"))
+	is("a good link of", func(c *redis.Client) (bool, error) {
+		text, err := c.Info(w.t.Context(), "replication").Result()
+		return c.Options().Addr != address || strings.Contains(text, "master_link_status:up"), err
+	})
+	must(w.t, it.ClusterFailover(w.t.Context()).Err())
+	is("master", knows("master"))
 }

@@ -30,6 +30,7 @@ type script struct {
 	down     atomic.Int32   // how often node 0 still says that the cluster is down
 	silent   string         // the command that is never answered
 	wrote    atomic.Bool
+	roles    *swap // nil: as planned
 	wg       sync.WaitGroup
 }
 
@@ -115,8 +116,14 @@ func (s *script) answer(words []string, self int) any {
 			return "none"
 		}
 		view = view[:bytes.LastIndex(view, []byte("vars "))]
-		return bytes.ReplaceAll(view, []byte(" 0 0 "), []byte(" 0 9 "))
+		return s.roles.view(s.plan, bytes.ReplaceAll(view, []byte(" 0 0 "), []byte(" 0 9 ")))
+	case "CLUSTER FAILOVER":
+		return s.roles.ask()
 	case "INFO replication":
+		if n.Index == 0 && s.roles.swapped() {
+			m := s.plan.Nodes[s.plan.Masters]
+			return fmt.Appendf(nil, "role:slave\r\nmaster_host:%s\r\nmaster_port:%d\r\nmaster_link_status:up\r\n", m.Host, m.Port)
+		}
 		if n.Master != nil {
 			m := s.plan.Nodes[*n.Master]
 			return fmt.Appendf(nil, "role:slave\r\nmaster_host:%s\r\nmaster_port:%d\r\nmaster_link_status:up\r\n", m.Host, m.Port)

@@ -10,10 +10,12 @@ import (
 	"github.com/clustersmith/clustersmith/nodesconf"
 )
 
-// A manual failover that has not come about after 5 s is given up by the server itself.
+// A manual failover that has not come about after 5 s is given up by the server itself. It does not
+// ask for votes again before 4 times cluster-node-timeout have passed since it did so in vain (60 s
+// by default), and each FAILOVER halts the writes of its shard: so tries are ever further apart.
 const (
 	repairPause = 6 * time.Second
-	repairTries = 3
+	repairTries = 5 // at 0, 6, 18, 42, 90 s
 )
 
 // drift is what a planned master says of its own shard after a failover.
@@ -60,14 +62,20 @@ func (v *Verifier) drifted() bool {
 // epoch, so two that are asked for together hinder each other.
 type repairs struct {
 	v       *Verifier
-	tries   map[int]int
-	told    map[int]string
+	asked   map[int]*repair
 	pending int // the node that was asked last; -1 is none
 	since   time.Time
 }
 
+// repair is what was asked of one planned master.
+type repair struct {
+	tries int
+	next  time.Time
+	told  string
+}
+
 func newRepairs(v *Verifier) *repairs {
-	return &repairs{v: v, tries: make(map[int]int), told: make(map[int]string), pending: -1}
+	return &repairs{v: v, asked: make(map[int]*repair), pending: -1}
 }
 
 // try asks a planned master that has been failed over to take over again, if the options allow
@@ -80,23 +88,42 @@ func (p *repairs) try(ctx context.Context) {
 	if p.pending >= 0 && v.results[p.pending].drift.repairable() && time.Since(p.since) < repairPause {
 		return
 	}
-	for i := range v.results {
-		if !v.results[i].drift.repairable() || p.tries[i] >= repairTries {
-			continue
-		}
-		p.tries[i]++
-		p.pending, p.since = i, time.Now()
-		v.aged = true // a failover takes a new epoch, also one whose reply is lost
-		p.told[i] = fmt.Sprintf("node %d %s: had been failed over, is master again", i, v.address(i))
-		replies, err := v.exchange(ctx, i, command{"CLUSTER", "FAILOVER"})
-		if err == nil {
-			err = replies[0].err
-		}
-		if err != nil {
-			v.foundText(&v.results[i], i, CheckRoles, "CLUSTER FAILOVER is taken", err.Error())
-		}
+	i := p.due()
+	if i < 0 {
 		return
 	}
+	r := p.asked[i]
+	p.pending, p.since = i, time.Now()
+	r.next = p.since.Add(repairPause << r.tries)
+	r.tries++
+	r.told = fmt.Sprintf("node %d %s: had been failed over, is master again", i, v.address(i))
+	v.aged = true // a failover takes a new epoch, also one whose reply is lost
+	replies, err := v.exchange(ctx, i, command{"CLUSTER", "FAILOVER"})
+	if err == nil {
+		err = replies[0].err
+	}
+	if err != nil {
+		v.foundText(&v.results[i], i, CheckRoles, "CLUSTER FAILOVER is taken", err.Error())
+	}
+}
+
+// due is the planned master that is to be asked now, of several the one asked least; -1 is none.
+func (p *repairs) due() int {
+	best := -1
+	for i := range p.v.results {
+		if !p.v.results[i].drift.repairable() {
+			continue
+		}
+		r := p.asked[i]
+		if r == nil {
+			r = new(repair)
+			p.asked[i] = r
+		}
+		if r.tries < repairTries && !time.Now().Before(r.next) && (best < 0 || r.tries < p.asked[best].tries) {
+			best = i
+		}
+	}
+	return best
 }
 
 // done lists what was repaired, if the cluster is as planned now.
@@ -105,13 +132,15 @@ func (p *repairs) done(ok bool) []string {
 		return nil
 	}
 	var nodes []int
-	for i := range p.told {
-		nodes = append(nodes, i)
+	for i, r := range p.asked {
+		if r.tries > 0 {
+			nodes = append(nodes, i)
+		}
 	}
 	slices.Sort(nodes)
 	var list []string
 	for _, i := range nodes {
-		list = append(list, p.told[i])
+		list = append(list, p.asked[i].told)
 	}
 	return list
 }

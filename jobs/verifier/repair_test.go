@@ -3,14 +3,18 @@ package verifier_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/clustersmith/clustersmith/chunkdist"
 	"github.com/clustersmith/clustersmith/internal/redistest"
 	"github.com/clustersmith/clustersmith/jobs/verifier"
 )
@@ -101,6 +105,83 @@ func (c *forgetful) Read(b []byte) (int, error) {
 		return 0, io.ErrUnexpectedEOF
 	}
 	return n, err
+}
+
+// swap is a scripted cluster whose first master has been failed over, and whose servers hold no
+// further election for a while.
+type swap struct {
+	until time.Time // no election before
+
+	mu    sync.Mutex
+	asked []time.Time
+	back  bool
+}
+
+func (s *swap) swapped() bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.back
+}
+
+func (s *swap) ask() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, time.Now())
+	s.back = s.back || !time.Now().Before(s.until)
+	return "OK"
+}
+
+// view is what CLUSTER NODES says of the plan's first shard now.
+func (s *swap) view(plan chunkdist.Plan, planned []byte) []byte {
+	if s == nil {
+		return planned
+	}
+	first, other := plan.Nodes[0], plan.Nodes[plan.Masters]
+	var view []byte
+	for line := range bytes.Lines(planned) {
+		f := strings.Fields(string(line))
+		switch back := !s.swapped(); {
+		case f[0] == first.ID && back:
+			f[6] = "5"
+		case f[0] == first.ID:
+			f = append(f[:2], strings.Replace(f[2], "master", "slave", 1), other.ID, f[4], f[5], "4", f[7])
+		case f[0] == other.ID && !back:
+			f = append(f[:2], strings.Replace(f[2], "slave", "master", 1), "-", f[4], f[5], "4", f[7],
+				fmt.Sprintf("%d-%d", first.Slots[0][0], first.Slots[0][1]))
+		}
+		view = fmt.Appendln(view, strings.Join(f, " "))
+	}
+	return view
+}
+
+// TestRepairIsAskedAgain: servers hold no second election for a minute; a repair outlasts that.
+func TestRepairIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := newScript(t, 3)
+		defer s.wg.Wait()
+		begun := time.Now()
+		s.roles = &swap{until: begun.Add(time.Minute)}
+		v := newVerifier(t, s.plan, verifier.Options{Repair: true, Dial: s.dial})
+		defer v.Close()
+		report := verify(t, v, 2*time.Minute)
+		if !report.OK || len(report.Repaired) != 1 {
+			t.Errorf("%+v", report)
+		}
+		// Each time the wait is twice as long, and what the polling adds.
+		if len(s.roles.asked) != 5 {
+			t.Fatalf("asked at %v", s.roles.asked)
+		}
+		for i, least := range []time.Duration{6, 12, 24, 48} {
+			least *= time.Second
+			if gap := s.roles.asked[i+1].Sub(s.roles.asked[i]); gap < least || gap > least+15*time.Second {
+				t.Errorf("%v between tries %d and %d", gap, i, i+1)
+			}
+		}
+	})
 }
 
 // TestNoRepair leaves a failed-over pair as it is if it was not asked to, or if anything else
