@@ -66,8 +66,8 @@ type JobRecord struct {
 	// Waits counts how often the job was handed back for want of resources or of its name.
 	Waits int `json:"waits,omitempty"`
 
-	// Seq is the number of the newest event; Outbox holds it until it is known to be
-	// in the stream.
+	// Seq is the number of the newest event; Outbox holds those that are not known to be in the
+	// stream yet, in order.
 	Seq    uint64  `json:"seq"`
 	Outbox []Event `json:"outbox,omitempty"`
 	// Terminal is the terminal event, once there is one.

@@ -2,20 +2,21 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
 )
 
-// Emit numbers an event and puts it into the record's outbox, in place of the ones before,
-// which the owner has published by now. data's fields that every event shares are filled in. elapsed
-// is the time since the stream stored the request: the event's time is the server's.
+// Emit numbers an event and puts it into the record's outbox, behind those that the owner could not
+// publish yet. data's fields that every event shares are filled in. elapsed is the time since the
+// stream stored the request: the event's time is the server's.
 func Emit(r *contracts.JobRecord, t contracts.EventType, data contracts.EventData, elapsed time.Duration) contracts.Event {
 	r.Seq++
 	data.Job, data.Cluster, data.Seq = r.Job, r.Cluster, r.Seq
 	data.Phase, data.Attempt, data.ElapsedMS = r.Phase, r.Attempt, elapsed.Milliseconds()
 	ev := contracts.NewEvent(r.Owner, t, data, r.Received.Add(elapsed))
-	r.Outbox = []contracts.Event{ev}
+	r.Outbox = append(slices.Clip(r.Outbox), ev)
 	return ev
 }
 
@@ -27,7 +28,8 @@ var terminalPhase = map[contracts.EventType]contracts.Phase{
 	contracts.EventDestroyed: contracts.PhaseDestroyed,
 }
 
-// Finish writes the terminal event into the record. It is an error on a record that has one.
+// Finish writes the terminal event into the record; the outbox stays as it is, and is to be published
+// first. It is an error on a record that has a terminal event.
 func Finish(r *contracts.JobRecord, t contracts.EventType, data contracts.EventData, elapsed time.Duration) error {
 	phase, ok := terminalPhase[t]
 	switch {
@@ -40,9 +42,9 @@ func Finish(r *contracts.JobRecord, t contracts.EventType, data contracts.EventD
 	if t == contracts.EventVerified {
 		data.Timings = r.Timings
 	}
+	before := r.Outbox
 	ev := Emit(r, t, data, elapsed)
-	r.Terminal = &ev
-	r.Outbox = nil
+	r.Terminal, r.Outbox = &ev, before
 	r.Pending, r.Cleanup = nil, false
 	return nil
 }

@@ -67,9 +67,7 @@ func (r *run) destroyCluster(ctx context.Context) error {
 }
 
 func (r *run) destroyed(ctx context.Context, message string) error {
-	return r.save(ctx, func(rec *contracts.JobRecord) error {
-		return jobs.Finish(rec, contracts.EventDestroyed, contracts.EventData{Message: message}, r.elapsed())
-	})
+	return r.finish(ctx, contracts.EventDestroyed, contracts.EventData{Message: message})
 }
 
 // cancelCreate asks the job that is creating the cluster to stop; when it has, there is
@@ -127,7 +125,5 @@ func (r *run) verifyCluster(ctx context.Context) error {
 		return notAsPlanned(contracts.ReasonVerificationFailed, report, err)
 	}
 	wire := jobs.WirePlan(plan)
-	return r.save(ctx, func(rec *contracts.JobRecord) error {
-		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report}, r.elapsed())
-	})
+	return r.finish(ctx, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report})
 }

@@ -197,9 +197,7 @@ func (r *run) keep(ctx context.Context, session *mesos.Session, plan chunkdist.P
 		return err
 	}
 	failpoint.Hit(failpoint.Kept)
-	return r.save(ctx, func(rec *contracts.JobRecord) error {
-		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report}, r.elapsed())
-	})
+	return r.finish(ctx, contracts.EventVerified, contracts.EventData{Plan: &wire, Report: &report})
 }
 
 // verifier is one for the servers that the request asked for.

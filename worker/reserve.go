@@ -73,11 +73,9 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 	case creating:
 		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy("being created by job " + there.Job)}
 	}
-	return true, r.save(ctx, func(rec *contracts.JobRecord) error {
-		return jobs.Finish(rec, contracts.EventVerified, contracts.EventData{
-			Plan: there.Plan, Report: there.Report,
-			Message: fmt.Sprintf("The cluster was there already, with the same specification (job %s).", there.Job),
-		}, r.elapsed())
+	return true, r.finish(ctx, contracts.EventVerified, contracts.EventData{
+		Plan: there.Plan, Report: there.Report,
+		Message: fmt.Sprintf("The cluster was there already, with the same specification (job %s).", there.Job),
 	})
 }
 

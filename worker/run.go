@@ -78,12 +78,9 @@ func (r *run) resume(ctx context.Context) (verdict, error) {
 		return verdict{}, err
 	}
 	r.base = max(at.Sub(r.rec.Received), 0)
-	for _, ev := range r.rec.Outbox {
-		if err := r.s.publish(ctx, ev); err != nil {
-			return verdict{}, err
-		}
+	if err := r.flush(ctx); err != nil {
+		return verdict{}, err
 	}
-	r.rec.Outbox = nil
 	return r.work(ctx)
 }
 
@@ -281,9 +278,20 @@ func (r *run) end(ctx context.Context) error {
 		failpoint.Hit(failpoint.Freed)
 		r.endTurn(ctx)
 	}
+	if err := r.flush(ctx); err != nil { // what was cut short by what ends the job
+		return err
+	}
 	return r.save(ctx, func(rec *contracts.JobRecord) error {
 		return jobs.FinishPending(rec, r.elapsed())
 	})
+}
+
+// finish writes the terminal event of a job that came to its own end.
+func (r *run) finish(ctx context.Context, t contracts.EventType, data contracts.EventData) error {
+	if err := r.flush(ctx); err != nil {
+		return err
+	}
+	return r.save(ctx, func(rec *contracts.JobRecord) error { return jobs.Finish(rec, t, data, r.elapsed()) })
 }
 
 // publishEnd tells everybody how the job ended. The record has said so already, and can say
@@ -292,6 +300,9 @@ func (r *run) publishEnd(ctx context.Context) (verdict, error) {
 	failpoint.Hit(failpoint.Ended)
 	ctx, cancel := context.WithTimeout(ctx, r.w.cfg.StallTimeout) // then it is handed back, and told again
 	defer cancel()
+	if err := r.flush(ctx); err != nil {
+		return verdict{}, err
+	}
 	if err := r.s.publishTerminal(ctx, *r.rec.Terminal); err != nil {
 		return verdict{}, err
 	}
@@ -328,11 +339,21 @@ func (r *run) tell(ctx context.Context, t contracts.EventType, data contracts.Ev
 	}
 	failpoint.Hit(failpoint.Saved(ev.Data.Phase))
 	r.touch()
-	if err := r.s.publish(ctx, ev); err != nil {
+	if err := r.flush(ctx); err != nil {
 		return err
 	}
-	r.rec.Outbox = nil // with the next write: told again after an hour, it would be stored twice
 	failpoint.Hit(failpoint.Told(ev.Data.Phase))
+	return nil
+}
+
+// flush publishes what the record says that nobody may know yet, in order.
+func (r *run) flush(ctx context.Context) error {
+	for _, ev := range r.rec.Outbox {
+		if err := r.s.publish(ctx, ev); err != nil {
+			return err
+		}
+	}
+	r.rec.Outbox = nil // with the next write: told again after an hour, it would be stored twice
 	return nil
 }
 
