@@ -38,6 +38,7 @@ type agent struct {
 	tasks      map[taskKey]*agentTask // until the terminal update is acknowledged
 	updates    map[taskKey]*updateStream
 	ready      chan struct{} // closed at the next registration
+	pings      *time.Timer   // fires if none come
 }
 
 type taskKey struct{ framework, task string }
@@ -178,6 +179,7 @@ func (a *agent) registered(id string) {
 	info := *a.info
 	info.ID = &mesos.AgentID{Value: id}
 	a.info = &info
+	a.expectPings()
 	for _, s := range a.updates {
 		a.resend(s)
 	}
@@ -186,6 +188,18 @@ func (a *agent) registered(id string) {
 	default:
 		close(a.ready)
 	}
+}
+
+// expectPings lets the agent look again if it hears no ping for as long as the master waits for an
+// answer: a busy machine may have kept one from the other.
+func (a *agent) expectPings() {
+	if a.pings != nil {
+		a.pings.Stop()
+	}
+	a.pings = a.loop.after(a.cfg.AgentPingTimeout*time.Duration(a.cfg.AgentMaxPings), func() {
+		a.lookAgain()
+		a.expectPings()
+	})
 }
 
 // masterLost is told when the connection to a master broke.
@@ -198,6 +212,7 @@ func (a *agent) masterLost(l *link) {
 
 // ping is the master's question whether the agent lives.
 func (a *agent) ping() {
+	a.expectPings()
 	l := a.link
 	l.toMaster(func(m *master) { m.pong(l) })
 }

@@ -67,8 +67,8 @@ func (a *agent) recover() {
 	})
 }
 
-// thawed looks, after a freeze, whether the master has given the agent up.
-func (a *agent) thawed() {
+// lookAgain looks, after a freeze or without pings, whether the master has given the agent up.
+func (a *agent) lookAgain() {
 	if a.link != nil && a.link.broken.Load() {
 		a.link = nil
 		a.register()

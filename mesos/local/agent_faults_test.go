@@ -247,3 +247,15 @@ func TestAgentLeaves(t *testing.T) {
 	rec := recordingOf(t, "0", "1")
 	rec.all(s)
 }
+
+// An agent that the master gave up while it lived hears no pings any more, and is back by itself.
+func TestAgentThatWasGivenUpIsBack(t *testing.T) {
+	t.Parallel()
+	cfg := quick(t, "127.0.0.2")
+	cfg.AgentPingTimeout, cfg.AgentMaxPings = 20*time.Millisecond, 3
+	m := start(t, cfg)
+	if err := m.GiveUp(t.Context(), "127.0.0.2"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the agent to be back", func() bool { return m.Deactivate(t.Context(), "127.0.0.2", false) == nil })
+}

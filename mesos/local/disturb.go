@@ -84,6 +84,6 @@ func (m *master) loseFor(f *framework, a *masterAgent, call *scheduler.Call_Acce
 		}
 		ag := a.link.agent
 		m.unreachable(a)
-		ag.loop.after(back, ag.thawed)
+		ag.loop.after(back, ag.lookAgain)
 	})
 }

@@ -95,3 +95,8 @@ func Carried(seed uint64, executors int) (first, second []int) {
 	}
 	return first, second
 }
+
+// GiveUp lets the master give a live agent up, as when the machine was too busy for a pong.
+func (m *Mesos) GiveUp(ctx context.Context, name string) error {
+	return m.onAgent(ctx, name, func(ms *master, a *masterAgent) { ms.unreachable(a) })
+}

@@ -229,7 +229,7 @@ func (m *Mesos) FreezeAgent(name string, on bool) error {
 	a.srv.gate.set(on)
 	a.loop.pause(on)
 	if !on {
-		a.loop.post(a.thawed)
+		a.loop.post(a.lookAgain)
 	}
 	return nil
 }
