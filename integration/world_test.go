@@ -43,14 +43,18 @@ type world struct {
 // networks counts the worlds of this process.
 var networks atomic.Int32
 
+// networkSign is open as long as the process: what nobody refers to is closed.
+var networkSign net.Listener
+
 // network is 127.n, of which no other process of tests uses an address while this one lives: it
 // holds one for a sign.
 var network = sync.OnceValue(func() int {
 	const first, many = 64, 128
 	for i := range many {
 		n := first + (os.Getpid()+i)%many
-		if _, err := net.Listen("tcp", fmt.Sprintf("127.%d.0.1:19999", n)); err == nil {
-			return n // open as long as the process
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.%d.0.1:19999", n)); err == nil {
+			networkSign = l
+			return n
 		}
 	}
 	panic("no loopback network is free")

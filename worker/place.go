@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
@@ -184,7 +185,7 @@ func (r *run) noPlan(ctx context.Context, planErr error) error {
 func (r *run) wait(ctx context.Context, f *jobs.Failure) error {
 	first := r.rec.Phase != contracts.PhaseWaitingResources
 	err := r.save(ctx, func(rec *contracts.JobRecord) error {
-		rec.Short = f.Outcome()
+		rec.Short = short(rec.Short, f)
 		return nil
 	})
 	if err == nil && first {
@@ -194,6 +195,20 @@ func (r *run) wait(ctx context.Context, f *jobs.Failure) error {
 		return err
 	}
 	return &notNow{delay: r.w.backOff(ctx, r.rec.Waits), failure: f}
+}
+
+// short is what a job that waits ends with. Where Mesos offers nothing now, it is still told what was
+// short when Mesos did.
+func short(before *contracts.Outcome, f *jobs.Failure) *contracts.Outcome {
+	now := f.Outcome()
+	switch {
+	case now.Details != nil, before == nil, before.Details == nil:
+		return now
+	case strings.HasPrefix(before.Message, now.Message):
+		return before
+	}
+	now.Message, now.Details = now.Message+" Before: "+before.Message, before.Details
+	return now
 }
 
 // plan plans on the offers. A host on which an earlier attempt failed is used again only if
