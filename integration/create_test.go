@@ -177,7 +177,7 @@ func TestImpossibleRequests(t *testing.T) {
 	w.worker()
 	short := func(change func(*contracts.CreateRequest)) contracts.CreateRequest {
 		req := request("impossible-"+uuid.NewString()[:8], 3, 1)
-		req.Deadline = contracts.Duration(3 * time.Second)
+		req.Deadline = contracts.Duration(5 * time.Second)
 		change(&req)
 		return req
 	}
