@@ -12,25 +12,26 @@ import (
 	"github.com/google/uuid"
 )
 
-// More small clusters than there is room for come and go, so that there is never room for a
-// large one, were it not for the line: with it, the large one is placed in bounded time.
+// Small clusters follow one another, each there before the one that it follows goes: there is
+// always room for a small one and never for a large one, were it not for the line, which lets no
+// small one follow. So the large one is placed in bounded time.
 func TestLargeJobDoesNotStarve(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
 	w.needsLocal()
-	// Others hold back for up to four times the patience: on a busy machine, too, all small ones are gone by then.
+	// Turns get as long as four times the patience: time for all small ones to be gone.
 	w.worker(func(cfg *workerConfig) { cfg.Patience, cfg.Concurrency = 4*time.Second, 12 })
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	t.Cleanup(func() { stop(); all.Wait() })
-	there := make(chan struct{}, 8)
-	for i := range 8 {
-		all.Go(func() { w.comeAndGo(ctx, fmt.Sprintf("small-%d", i), there) })
+	there := make(chan struct{}, 2)
+	for _, row := range []string{"one", "two"} {
+		all.Go(func() { w.takeTurns(ctx, row, there) })
 	}
-	for range 4 { // full
+	for range cap(there) {
 		<-there
 	}
-	h := w.create(sized("large", 3.5, time.Minute))
+	h := w.create(sized("large", 3.5, 90*time.Second))
 	w.verified(h)
 	t.Logf("the large cluster was verified after %d ms", h.end().Data.ElapsedMS)
 	w.verified(w.create(sized("after", 0.3, time.Minute))) // the line is open again
@@ -46,24 +47,25 @@ func sized(name string, cpus float64, deadline time.Duration) contracts.CreateRe
 	return req
 }
 
-// comeAndGo creates a cluster of one core a host, lets it be for a second, destroys it, and so
-// on until ctx is over. It tells there when the first one is verified.
-func (w *world) comeAndGo(ctx context.Context, name string, there chan<- struct{}) {
+// takeTurns creates clusters of one core a host, one after the other, and destroys each when the next
+// one is verified or has found no room, until ctx is over. It tells there that the first is verified.
+func (w *world) takeTurns(ctx context.Context, row string, there chan<- struct{}) {
+	last := ""
 	for n := 0; ctx.Err() == nil; n++ {
-		req := sized(name, 1, 8*time.Second)
-		if w.outcome(ctx, contracts.SubjectCreate, req.ID, req) != contracts.EventVerified {
-			continue // no room in time
+		req := sized(fmt.Sprintf("small-%s-%d", row, n), 1, 8*time.Second)
+		verified := w.outcome(ctx, contracts.SubjectCreate, req.ID, req) == contracts.EventVerified
+		if last != "" {
+			id := uuid.NewString()
+			w.outcome(ctx, contracts.SubjectDestroy, id, contracts.DestroyRequest{ID: id, Cluster: last})
 		}
-		if there != nil {
+		last = ""
+		if verified {
+			last = req.Cluster
+		}
+		if verified && there != nil {
 			there <- struct{}{}
 			there = nil
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-		}
-		id := uuid.NewString()
-		w.outcome(ctx, contracts.SubjectDestroy, id, contracts.DestroyRequest{ID: id, Cluster: name})
 	}
 }
 
