@@ -17,7 +17,7 @@ import (
 	"github.com/clustersmith/clustersmith/worker"
 )
 
-// secured is a Mesos as it is run in earnest: TLS, credentials, a role with its own resources,
+// secured is a Mesos as it is run in earnest: TLS, credentials, executors with tokens, a role with its own resources,
 // static on one agent and dynamic on the others, and a limit for it.
 func secured(t *testing.T) (w *world, workerOf func(*worker.Config)) {
 	t.Helper()
@@ -37,6 +37,7 @@ func secured(t *testing.T) (w *world, workerOf func(*worker.Config)) {
 		c.TLS = &tls.Config{Certificates: []tls.Certificate{certificate.TLS}}
 		c.AgentTLS = c.TLS
 		c.ExecutorEnv = map[string]string{"LIBPROCESS_SSL_ENABLED": "1", "LIBPROCESS_SSL_VERIFY_CERT": "1", "LIBPROCESS_SSL_CA_FILE": certificate.CertFile}
+		c.AuthenticateExecutors = true
 		c.Credentials = map[string]string{"clustersmith": "s3cret"}
 		c.Limits = map[string]local.Limit{"caches": {CPUs: 5, MemMB: 5120}}
 	})

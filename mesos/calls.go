@@ -23,8 +23,9 @@ const (
 )
 
 // Accept launches what operations say with offers, which must all be of one agent. refuse is
-// how long what is left over is not offered again. ErrDisconnected and an *HTTPError mean that
-// nothing was launched; any other error leaves that open: reconcile, do not repeat.
+// how long what is left over is not offered again. ErrDisconnected and an *HTTPError that is not a
+// proxy's (502, 504) mean that nothing was launched; any other error leaves that open: reconcile,
+// do not repeat.
 func (s *Session) Accept(ctx context.Context, offers []v1.OfferID, operations []v1.Offer_Operation, refuse time.Duration) error {
 	call := calls.Accept(calls.OfferOperations(operations).WithOffers(offers...))
 	return s.call(ctx, call.With(calls.RefuseSeconds(refuse)), false)
@@ -200,5 +201,5 @@ func notProcessed(err error) bool {
 // ambiguous reports whether a failed call may or may not have had its effect.
 func ambiguous(err error) bool {
 	var refused *HTTPError
-	return !errors.As(err, &refused) && !isFatal(err) && !errors.Is(err, ErrDisconnected)
+	return (!errors.As(err, &refused) || refused.relayed()) && !isFatal(err) && !errors.Is(err, ErrDisconnected)
 }

@@ -32,6 +32,8 @@ func TestCallRepeats(t *testing.T) {
 		"idempotent, answer lost": {[]step{abortCall, ok}, revive, 2, ""},
 		"ACCEPT, busy":            {[]step{busy, ok}, accept, 2, ""},
 		"ACCEPT, answer lost":     {[]step{abortCall, ok}, accept, 1, "EOF"},
+		"idempotent, a proxy":     {[]step{answer(504, "slow"), answer(502, "broken"), ok}, revive, 3, ""},
+		"ACCEPT, a proxy":         {[]step{answer(504, "slow"), ok}, accept, 1, "504: slow"},
 		"refused":                 {[]step{answer(400, "Expecting 'x'"), ok}, revive, 1, "Expecting 'x'"},
 		"busy for ever":           {[]step{busy}, revive, callAttempts, "503: busy"},
 	} {
@@ -47,6 +49,35 @@ func TestCallRepeats(t *testing.T) {
 				t.Errorf("%d calls, want %d", n, c.calls)
 			}
 		})
+	}
+}
+
+// A master that says when to come again is not asked before.
+func TestRetryAfter(t *testing.T) {
+	t.Parallel()
+	var asked []time.Time // each step is over before the next one begins
+	later := func(status int) step {
+		return func(w http.ResponseWriter, _ *http.Request, _ *scheduler.Call) {
+			asked = append(asked, time.Now())
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(status)
+		}
+	}
+	then := func(next step) step {
+		return func(w http.ResponseWriter, r *http.Request, call *scheduler.Call) {
+			asked = append(asked, time.Now())
+			next(w, r, call)
+		}
+	}
+	m := newScripted(t, JSON, later(503), then(stream(open, subscribed(15))), later(429), then(answer(202, "")))
+	s := mustSubscribe(t, newTestClient(t, testConfig(t, m.URL)), Framework{})
+	if err := s.Revive(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(asked); i += 2 {
+		if waited := asked[i+1].Sub(asked[i]); waited < time.Second {
+			t.Errorf("request %d came after %s, not after the second that was asked for", i+1, waited)
+		}
 	}
 }
 

@@ -47,11 +47,15 @@ func (e *HTTPError) Error() string {
 // is overloaded: the same request may succeed later, and it was not processed.
 func (e *HTTPError) starting() bool {
 	switch e.Status {
-	case http.StatusNotFound, http.StatusTooManyRequests, http.StatusBadGateway,
-		http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+	case http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return true
 	}
 	return false
+}
+
+// relayed reports whether it was a proxy that answered, which cannot know what the master does.
+func (e *HTTPError) relayed() bool {
+	return e.Status == http.StatusBadGateway || e.Status == http.StatusGatewayTimeout
 }
 
 // denied reports whether principal or secret were not good enough.

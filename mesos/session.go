@@ -215,7 +215,8 @@ func (s *Session) attempt(ctx context.Context) (*subscription, error) {
 		if fatal := refused.fatalAtSubscribe(); fatal != nil {
 			return nil, fatal
 		}
-	} else if !isFatal(err) && !notProcessed(err) {
+	}
+	if !isFatal(err) && !notProcessed(err) && ambiguous(err) {
 		s.abandoned++
 	}
 	return nil, err

@@ -62,6 +62,11 @@ func (e *refusal) Error() string {
 // no. An agent that restarts answers 404 and 503, and 403 until the executor is subscribed.
 func (e *refusal) final() bool { return e.status == http.StatusBadRequest }
 
+// denied reports whether a SUBSCRIBE was refused because of the executor's token.
+func (e *refusal) denied() bool {
+	return e.status == http.StatusUnauthorized || e.status == http.StatusForbidden
+}
+
 // send sends one call other than SUBSCRIBE. nil means that the agent has it.
 func (a *agent) send(ctx context.Context, call *mesosexec.Call) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)

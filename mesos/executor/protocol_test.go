@@ -3,6 +3,7 @@ package executor
 import (
 	"bytes"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -99,6 +100,35 @@ func TestAgentThatRefusesTheExecutor(t *testing.T) {
 	})
 	if err := x.wait(); err == nil || err.Error() != "executor: SUBSCRIBE: the agent answers 400 scripted" {
 		t.Error(err)
+	}
+}
+
+// A new executor whose token is not accepted ends and says so. One with nodes to lose tries again.
+func TestTokenThatIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		x := runExecutorWith(t, nil, func(a *scriptedAgent) {
+			a.answerWith(func(*mesosexec.Call) int { return status })
+		})
+		if err := x.wait(); err == nil || !strings.Contains(err.Error(), "MESOS_EXECUTOR_AUTHENTICATION_TOKEN is not accepted") {
+			t.Errorf("%d: %v", status, err)
+		}
+	}
+	x := runExecutor(t, nil)
+	s := x.agent.subscription()
+	var asked atomic.Int32
+	x.agent.answerWith(func(c *mesosexec.Call) int {
+		if c.Type == mesosexec.Call_SUBSCRIBE && asked.Add(1) <= 2 {
+			return http.StatusUnauthorized
+		}
+		return 0
+	})
+	plan := redistest.Plan(t, 3, 0, 3)
+	s.subscribed(data(t, plan, nil))
+	close(s.end)
+	x.agent.subscription()
+	if n := asked.Load(); n != 3 {
+		t.Errorf("%d attempts, not 3", n)
 	}
 }
 

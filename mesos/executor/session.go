@@ -144,6 +144,9 @@ func (m streamEnded) apply(r *run) {
 	case errors.As(m.err, &no) && no.final():
 		r.shutdown("the agent refuses the executor", fmt.Errorf("executor: %w", m.err))
 		return
+	case !s.ever && errors.As(m.err, &no) && no.denied():
+		r.shutdown("the agent does not accept the executor's token", fmt.Errorf("executor: MESOS_EXECUTOR_AUTHENTICATION_TOKEN is not accepted: %w", m.err))
+		return
 	case !s.ever && errors.As(m.err, &stranger): // with nodes to lose, it may be a change of certificates
 		r.shutdown("the agent is not trusted", fmt.Errorf("executor: %w", m.err))
 		return

@@ -27,6 +27,7 @@ type agent struct {
 	work   sync.WaitGroup // processes, from their launch to their end
 	seen   roster
 	ctx    context.Context
+	tokens *tokens // nil: executors need none
 
 	// Owned by loop.
 	id         string
@@ -103,6 +104,9 @@ func newAgent(ctx context.Context, cfg Config, place int, leader func() *master)
 		srv:        &server{ip: spec.IP, port: spec.Port, tls: cfg.AgentTLS, log: log},
 		frameworks: map[string]*agentFramework{}, tasks: map[taskKey]*agentTask{}, updates: map[taskKey]*updateStream{},
 		ready: make(chan struct{}),
+	}
+	if cfg.AuthenticateExecutors {
+		a.tokens = newTokens()
 	}
 	return a
 }

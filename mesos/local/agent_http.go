@@ -24,6 +24,15 @@ func (a *agent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
+	var who claims
+	if a.tokens != nil {
+		var challenge string
+		if who, challenge = a.tokens.read(r); challenge != "" {
+			w.Header().Set("WWW-Authenticate", challenge)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+	}
 	call := &executor.Call{}
 	typed, herr := readCall(w, r, call)
 	if herr == nil {
@@ -38,7 +47,7 @@ func (a *agent) serveExecutor(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var s *stream
-	if !a.loop.do(r.Context(), func() { s, herr = a.handle(call, media) }) {
+	if !a.loop.do(r.Context(), func() { s, herr = a.handle(call, media, who) }) {
 		return
 	}
 	switch {
@@ -87,7 +96,7 @@ func validateExecutorCall(c *executor.Call, typed bool) *httpError {
 }
 
 // handle carries out an executor's call; SUBSCRIBE returns its stream.
-func (a *agent) handle(call *executor.Call, media string) (*stream, *httpError) {
+func (a *agent) handle(call *executor.Call, media string, who claims) (*stream, *httpError) {
 	f := a.frameworks[call.FrameworkID.Value]
 	if f == nil {
 		return nil, httpErrorf(http.StatusBadRequest, "Framework cannot be found")
@@ -95,6 +104,11 @@ func (a *agent) handle(call *executor.Call, media string) (*stream, *httpError) 
 	e := f.executors[call.ExecutorID.Value]
 	if e == nil || e.command != nil || e.process == nil {
 		return nil, httpErrorf(http.StatusBadRequest, "Executor cannot be found")
+	}
+	if a.tokens != nil {
+		if herr := who.allow(call, e.container); herr != nil {
+			return nil, herr
+		}
 	}
 	if call.Type == executor.Call_SUBSCRIBE {
 		return a.subscribe(e, call.Subscribe, media), nil

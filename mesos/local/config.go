@@ -56,6 +56,9 @@ type Config struct {
 	// TLS, where not nil, is what the master serves HTTPS with, and nothing else. AgentTLS is the
 	// same for the agents; ExecutorEnv must then tell the executors (LIBPROCESS_SSL_ENABLED …).
 	TLS, AgentTLS *tls.Config
+	// AuthenticateExecutors lets the agents answer 401 to executors that do not show the token that
+	// they were given, and 403 to those that show another's, as --authenticate_http_executors.
+	AuthenticateExecutors bool
 	// ExecutorEnv is given to every executor and command, as --executor_environment_variables.
 	ExecutorEnv map[string]string
 	// Limits bound what all frameworks of a role have together, as quota limits do.

@@ -45,8 +45,8 @@
 //	methods; they end with the master's run      Deactivate); a machine is one agent
 //	ACKNOWLEDGE_OPERATION_STATUS,                there are no such operations: 501
 //	RECONCILE_OPERATIONS, UPDATE_FRAMEWORK
-//	authentication of schedulers alone; no       agents and executors are this process's own
-//	authorization
+//	schedulers and executors are authenticated,  the agents are this process's own
+//	agents are not; no authorization
 //	no rate limits of its own (Mesos.Answer)     nothing here is slow
 //	master_info announces AGENT_UPDATE alone     draining and quota are not there
 //	one master; a restarted one knows nothing    as with --registry=in_memory, the harder case for a

@@ -3,8 +3,11 @@ package local_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -146,4 +149,71 @@ func TestDynamicReservation(t *testing.T) {
 	offer = s.offer(from, "127.0.0.2")
 	s.launch(offer, task("b", offer, map[string]any{"resources": list(static), "command": obj("value", "true")}))
 	s.status(from, "b", "TASK_ERROR")
+}
+
+// With executors authenticated, a call needs the token that its own executor was given.
+func TestExecutorTokens(t *testing.T) {
+	t.Parallel()
+	cfg := quick(t, "127.0.0.2")
+	cfg.AuthenticateExecutors = true
+	m := start(t, cfg)
+	s := subscribe(t, m, nil)
+	o := s.offer(0, "")
+	one, two := custom("executor-1"), custom("executor-2")
+	s.launch(o, task("t1", o, one), task("t2", o, two))
+	s.status(0, "t1", "TASK_RUNNING") // each has subscribed with its own
+	s.status(0, "t2", "TASK_RUNNING")
+	environ := func(id string) map[string]string {
+		t.Helper()
+		for _, e := range m.Agents()[0].Executors {
+			if e.Executor != id {
+				continue
+			}
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", e.PID))
+			must(t, err)
+			env := map[string]string{}
+			for kv := range strings.SplitSeq(string(b), "\x00") {
+				k, v, _ := strings.Cut(kv, "=")
+				env[k] = v
+			}
+			return env
+		}
+		t.Fatalf("no executor %s", id)
+		return nil
+	}
+	env := environ("executor-1")
+	own, others := env["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"], environ("executor-2")["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"]
+	if strings.Count(own, ".") != 2 || own == others {
+		t.Fatalf("tokens %q and %q", own, others)
+	}
+	forged := strings.Split(own, ".")
+	forged[1] = strings.Split(others, ".")[1]
+	body := fmt.Sprintf(`{"type":"MESSAGE","framework_id":{"value":%q},"executor_id":{"value":"executor-1"},"message":{"data":"eA=="}}`, s.id)
+	for name, c := range map[string]struct {
+		header, says string
+		status       int
+	}{
+		"its own":   {header: "Bearer " + own, status: 202},
+		"none":      {status: 401, says: `Bearer realm="mesos-agent-executor"`},
+		"one word":  {header: own, status: 401, says: "Malformed"},
+		"basic":     {header: "Basic " + own, status: 401, says: "'Basic' unsupported"},
+		"no token":  {header: "Bearer x", status: 401, says: "Invalid JWT"},
+		"forged":    {header: "Bearer " + strings.Join(forged, "."), status: 401, says: "Invalid JWT"},
+		"another's": {header: "Bearer " + others, status: 403, says: "'eid' claim"},
+	} {
+		req, err := http.NewRequestWithContext(ctxOf(t), http.MethodPost, "http://"+env["MESOS_AGENT_ENDPOINT"]+"/api/v1/executor", strings.NewReader(body))
+		must(t, err)
+		req.Header.Set("Content-Type", "application/json")
+		if c.header != "" {
+			req.Header.Set("Authorization", c.header)
+		}
+		resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+		must(t, err)
+		text, err := io.ReadAll(resp.Body)
+		must(t, err)
+		resp.Body.Close()
+		if said := resp.Header.Get("WWW-Authenticate") + string(text); resp.StatusCode != c.status || !strings.Contains(said, c.says) {
+			t.Errorf("%s: %d %s, want %d %s", name, resp.StatusCode, said, c.status, c.says)
+		}
+	}
 }

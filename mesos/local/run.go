@@ -54,6 +54,9 @@ func (a *agent) newRun(e *agentExecutor) *run {
 		env["MESOS_RECOVERY_TIMEOUT"] = "15mins"
 		env["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = "2secs"
 	}
+	if a.tokens != nil && e.command == nil {
+		env[tokenVariable] = a.tokens.of(claims{framework, id, e.container})
+	}
 	maps.Copy(env, a.cfg.ExecutorEnv)
 	for _, v := range e.info.Command.Environment.GetVariables() {
 		env[v.Name] = v.GetValue()
