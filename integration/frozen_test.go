@@ -72,10 +72,12 @@ func TestFrozenDestroyDoesNoHarm(t *testing.T) {
 	w.needsLocal()
 	program, err := mortal()
 	must(t, err)
+	stop := w.worker() // a create that needs a second attempt comes to that point too
+	w.verified(w.create(request("phoenix", 3, 0)))
+	stop()
 	cfg := w.config()
 	cfg.Name = "frozen"
 	frozen := w.processOf(program, cfg, "CLUSTERSMITH_FAILPOINT="+string(failpoint.Gone), "CLUSTERSMITH_FAILPOINT_FREEZE=1")
-	w.verified(w.create(request("phoenix", 3, 0)))
 	req := contracts.DestroyRequest{ID: "7b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Cluster: "phoenix"}
 	w.publish(contracts.SubjectDestroy, req)
 	for deadline := time.Now().Add(awaitLimit); !frozen.stopped(t); time.Sleep(5 * time.Millisecond) { // nobody tells
