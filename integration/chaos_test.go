@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
+	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/mesos/local"
 	"github.com/clustersmith/clustersmith/worker"
 )
@@ -27,6 +29,15 @@ func chaos(t testing.TB) *local.Chaos {
 
 // underChaos says that attempts may be lost to what the test did not do itself.
 func underChaos() bool { return os.Getenv("CLUSTERSMITH_TEST_CHAOS") != "" }
+
+// takenByChaos says that a job ended with an attempt that was lost to what the test did not do itself.
+func takenByChaos(end contracts.Event) bool {
+	d := end.Data
+	return underChaos() && d.Reason == contracts.ReasonLaunchFailed && d.Details != nil &&
+		slices.ContainsFunc(d.Details.Tasks, func(f contracts.TaskFailure) bool {
+			return slices.Contains([]string{"TASK_UNREACHABLE", "TASK_DROPPED", "TASK_GONE"}, f.State)
+		})
+}
 
 // oneAttempt is for tests in which more are no better, unless chaos takes one.
 func oneAttempt(cfg *worker.Config) {

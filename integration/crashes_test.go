@@ -13,6 +13,7 @@ import (
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/internal/failpoint"
+	"github.com/clustersmith/clustersmith/worker"
 	"github.com/google/uuid"
 )
 
@@ -90,8 +91,10 @@ func cleanUpKills(t *testing.T, fails bool, points ...failpoint.Point) {
 	w := newWorld(t, agents(4, 4, 4096), quick)
 	w.needsLocal()
 	once := func(cfg *workerConfig) {
-		cfg.MaxCrashes, cfg.MaxAttempts, cfg.CreateFailover = 1, 1, 5*time.Second
+		cfg.MaxCrashes, cfg.CreateFailover = 1, 5*time.Second
+		oneAttempt(cfg)
 		if fails {
+			cfg.MaxAttempts = 1
 			cfg.RedisServer = w.script(0o755, `[ "$1" = --version ] && exec redis-server --version; exit 1`)
 		}
 	}
@@ -125,6 +128,23 @@ func (w *world) killed(change func(*workerConfig), points ...failpoint.Point) {
 			}
 		case <-time.After(awaitLimit):
 			w.t.Fatalf("worker %d did not come to %s", i, point)
+		}
+		w.unasked()
+	}
+}
+
+// unasked waits until NATS knows that no worker asks for messages any more: what is published before
+// may still be sent to one that is dead, and then waits for its ack wait.
+func (w *world) unasked() {
+	w.t.Helper()
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(5 * time.Millisecond) { // nobody tells
+		consumer, err := w.js.Consumer(w.t.Context(), contracts.StreamJobs, worker.ConsumerName)
+		must(w.t, err)
+		if consumer.CachedInfo().NumWaiting == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatal("somebody still asks for messages")
 		}
 	}
 }

@@ -241,7 +241,7 @@ func (w *world) verified(h history) contracts.Plan {
 func (w *world) failed(h history, reason contracts.Reason) contracts.Event {
 	w.t.Helper()
 	end := h.end()
-	if h.kind(end) != contracts.EventFailed || end.Data.Reason != reason {
+	if h.kind(end) != contracts.EventFailed || end.Data.Reason != reason && !takenByChaos(end) {
 		w.t.Fatalf("%s (%s: %s) instead of failed for %s\n%s", end.Type, end.Data.Reason, end.Data.Message, reason, h)
 	}
 	if end.Data.Message == "" {
