@@ -36,8 +36,8 @@ unit: deps ## the fast tests only
 	$(GO) test $(UNIT)
 
 .PHONY: integration
-integration: deps build ## end-to-end and fault tests only; CLUSTERSMITH_TEST_MESOS=http://host:port for a real Mesos
-	$(GO) test -count=1 -timeout 900s ./integration ./integration/soak
+integration: deps build ## end-to-end and fault tests only; on a real Mesos as docs/mesos.md says
+	$(GO) test -count=1 -timeout $(or $(TIMEOUT),900s) ./integration ./integration/soak
 
 .PHONY: race
 race: deps ## the unit tests under the race detector

@@ -18,7 +18,6 @@ func TestBacklogCostsNoMemory(t *testing.T) {
 	t.Parallel()
 	const backlog, padding, most = 10_000, 4 << 10, 16 << 20 // the padding alone is 40 MB
 	w := newWorld(t, agents(3, 4, 4096))
-	w.needsLocal()
 	cfg := w.config()
 	cfg.Name, cfg.Concurrency = "busy", 1
 	cfg.RedisServer = w.script(0o755, `[ "$1" = --version ] && exec redis-server --version; exec sleep 600`)

@@ -96,7 +96,6 @@ func TestClockJumps(t *testing.T) {
 		t.Run(jump, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, agents(4, 8, 8192), quick)
-			w.needsLocal()
 			steady := w.process("steady")
 			cfg := w.config()
 			cfg.Name = "jumping"

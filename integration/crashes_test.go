@@ -22,13 +22,12 @@ import (
 func TestRequestThatKillsWorkers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096), quick)
-	w.needsLocal()
 	req := request("deadly", 3, 0)
 	w.publish(contracts.SubjectCreate, req)
 	w.killed(func(*workerConfig) {}, failpoint.Chosen, failpoint.Told(contracts.PhaseLaunching), failpoint.Claimed)
 
 	cfg := w.config()
-	cfg.Name, cfg.HTTPAddr = "careful", w.address(250)+":9464"
+	cfg.Name, cfg.HTTPAddr = "careful", w.ownAddress()+":9464"
 	w.processWith(cfg)
 	h := w.await(req.ID)
 	if end := w.failed(h, contracts.ReasonInternal); !strings.Contains(end.Data.Message, "3 workers ended") {
@@ -89,7 +88,7 @@ func TestCleanUpThatKillsWorkers(t *testing.T) {
 func cleanUpKills(t *testing.T, fails bool, points ...failpoint.Point) {
 	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096), quick)
-	w.needsLocal()
+	w.alone()
 	once := func(cfg *workerConfig) {
 		cfg.MaxCrashes, cfg.CreateFailover = 1, 5*time.Second
 		oneAttempt(cfg)
@@ -163,10 +162,9 @@ func (w *world) clustersmith(args ...string) []byte {
 	return out
 }
 
-// address is one on this world's own network.
-func (w *world) address(host int) string {
-	ip := w.mesos.Agents()[0].IP
-	return ip[:strings.LastIndex(ip, ".")+1] + fmt.Sprint(host)
+// ownAddress is one on this machine that no other test uses.
+func (w *world) ownAddress() string {
+	return fmt.Sprintf("127.%d.%d.250", network(), networks.Add(1)%256)
 }
 
 // metric reads one of a worker's metrics, by its name and labels; absent is the empty string.
@@ -196,7 +194,6 @@ func TestWorkerEndsBetweenClusterAndJob(t *testing.T) {
 	t.Run("destroy", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, agents(4, 4, 4096), quick)
-		w.needsLocal()
 		req := request("early", 3, 0)
 		w.publish(contracts.SubjectCreate, req)
 		w.killed(func(*workerConfig) {}, failpoint.Kept)
@@ -216,7 +213,6 @@ func TestWorkerEndsBetweenClusterAndJob(t *testing.T) {
 	t.Run("create", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, agents(4, 4, 4096), quick)
-		w.needsLocal()
 		first, same := request("early", 3, 0), request("early", 3, 0)
 		w.publish(contracts.SubjectCreate, first)
 		w.killed(func(*workerConfig) {}, failpoint.Kept)

@@ -69,19 +69,13 @@ var courses = []crashes{
 			failpoint.Saved(contracts.PhaseWaitingResources), failpoint.Told(contracts.PhaseWaitingResources), failpoint.HandedBack,
 		},
 		begin: func(w *world, arm func()) string {
-			for _, a := range w.mesos.Agents()[2:] { // two hosts are not enough
-				must(w.t, w.mesos.CrashAgent(a.IP))
-			}
+			w.twoHosts()
 			req := request("mortal", 3, 1)
 			arm()
 			w.publish(contracts.SubjectCreate, req)
 			return req.ID
 		},
-		mend: func(w *world) {
-			for _, a := range w.mesos.Agents()[2:] {
-				must(w.t, w.mesos.RestartAgent(w.t.Context(), a.IP))
-			}
-		},
+		mend:  (*world).allHosts,
 		judge: (*world).allWell,
 	},
 	{
@@ -246,7 +240,9 @@ func TestCrashAtEveryPoint(t *testing.T) {
 
 func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
 	w := newWorld(t, agents(4, 4, 4096), quick)
-	w.needsLocal()
+	if c.mend != nil {
+		w.needsOperator()
+	}
 	cfg := w.config()
 	if c.config != nil {
 		c.config(w, &cfg)

@@ -3,7 +3,6 @@ package integration
 import (
 	"fmt"
 	"net"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -19,17 +18,20 @@ var inFlight = []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseStarti
 var masterFaults = []fault{
 	{
 		name: "the master is restarted", phases: append([]contracts.Phase{contracts.PhaseAccepted, contracts.PhaseDestroying}, inFlight...),
+		needs: (*world).needsOperator,
 		hit: func(w *world) {
-			w.mesos.StopMaster()
-			must(w.t, w.mesos.StartMaster(w.t.Context()))
+			must(w.t, w.operator.StopMaster())
+			must(w.t, w.operator.StartMaster(w.t.Context()))
 		},
 	},
 	{
 		name: "connections to the master are cut", phases: append([]contracts.Phase{contracts.PhaseAccepted}, inFlight...),
-		hit: func(w *world) { must(w.t, w.mesos.CutStreams(w.t.Context())) },
+		needs: (*world).needsLocal,
+		hit:   func(w *world) { must(w.t, w.mesos.CutStreams(w.t.Context())) },
 	},
 	{
 		name: "the master is half-open for 3 s", phases: []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseForming, contracts.PhaseDestroying},
+		needs: (*world).needsLocal,
 		hit: func(w *world) {
 			w.mesos.FreezeMaster(true)
 			w.later(3*time.Second, func() error { w.mesos.FreezeMaster(false); return nil })
@@ -37,6 +39,7 @@ var masterFaults = []fault{
 	},
 	{
 		name: "the connections to the master are lost without a word", phases: append([]contracts.Phase{contracts.PhaseDestroying}, inFlight...),
+		needs: (*world).needsLocal,
 		prepare: func(w *world) {
 			w.between = newRelay(w.t, strings.TrimPrefix(w.masters, "http://"))
 			w.masters = "http://" + w.between.address()
@@ -45,6 +48,7 @@ var masterFaults = []fault{
 	},
 	{
 		name: "heartbeats stop", phases: []contracts.Phase{contracts.PhaseLaunching},
+		needs: (*world).needsLocal,
 		hit: func(w *world) {
 			must(w.t, w.mesos.StopHeartbeats(w.t.Context(), true))
 			w.later(2*time.Second, func() error { return w.mesos.StopHeartbeats(w.t.Context(), false) })
@@ -52,14 +56,17 @@ var masterFaults = []fault{
 	},
 	{
 		name: "another master leads, named by a URL", phases: []contracts.Phase{contracts.PhaseAccepted, contracts.PhaseLaunching, contracts.PhaseForming},
-		hit: func(w *world) { w.newLeader("http://") },
+		needs: (*world).needsLocal,
+		hit:   func(w *world) { w.newLeader("http://") },
 	},
 	{
 		name: "another master leads, named without a scheme", phases: []contracts.Phase{contracts.PhaseLaunching},
-		hit: func(w *world) { w.newLeader("//") },
+		needs: (*world).needsLocal,
+		hit:   func(w *world) { w.newLeader("//") },
 	},
 	{
 		name: "the master answers 503 for 10 s", phases: []contracts.Phase{contracts.PhaseAccepted, contracts.PhaseForming},
+		needs: (*world).needsLocal,
 		hit: func(w *world) {
 			w.mesos.Answer(503, "Service Unavailable")
 			must(w.t, w.mesos.CutStreams(w.t.Context()))
@@ -81,6 +88,7 @@ func (w *world) newLeader(prefix string) {
 var offerFaults = []fault{
 	{
 		name: "offers are taken back again and again", phases: []contracts.Phase{contracts.PhaseAccepted},
+		needs: (*world).needsLocal,
 		hit: func(w *world) {
 			for range 20 {
 				must(w.t, w.mesos.RescindOffers(w.t.Context()))
@@ -89,18 +97,22 @@ var offerFaults = []fault{
 	},
 	{
 		name: "an offer is rescinded just before its ACCEPT", attempts: 2,
+		needs:   (*world).needsLocal,
 		prepare: func(w *world) { w.beforeAccept(func(n int, _ local.Accepting) bool { return n == 1 }) },
 	},
 	{
 		name: "all offers are rescinded just before their ACCEPT", attempts: 2,
+		needs:   (*world).needsLocal,
 		prepare: func(w *world) { w.beforeAccept(func(n int, _ local.Accepting) bool { return n <= 3 }) },
 	},
 	{
 		name: "a stranger takes a port after planning", attempts: 2,
+		needs:   (*world).needsLocal,
 		prepare: func(w *world) { w.strangerOnPort(0) },
 	},
 	{
 		name: "a stranger takes a bus port after planning", attempts: 2,
+		needs:   (*world).needsLocal,
 		prepare: func(w *world) { w.strangerOnPort(1) },
 	},
 }
@@ -143,27 +155,25 @@ func (w *world) listen(ip string, port int) {
 var agentFaults = []fault{
 	{ // its executor may not have registered yet, and is then ended with it
 		name: "an agent is restarted before all nodes are up", phases: []contracts.Phase{contracts.PhaseLaunching},
-		hit: func(w *world) { w.restartAgent() },
+		needs: (*world).needsOperator,
+		hit:   func(w *world) { w.restartAgent() },
 	},
 	{
 		name: "an agent is restarted", phases: []contracts.Phase{contracts.PhaseStarting, contracts.PhaseForming}, attempts: 1,
+		needs: (*world).needsOperator,
 		local: func(cfg *local.Config) { cfg.AgentPingTimeout, cfg.AgentMaxPings = 5*time.Second, 5 }, // it is back before it is missed
 		hit:   func(w *world) { w.restartAgent() },
 	},
 	{
 		name: "a host is lost", phases: inFlight,
-		hit: func(w *world) { must(w.t, w.mesos.LoseHost(w.busy().IP)) },
-		mend: func(w *world) {
-			for _, a := range w.mesos.Agents() {
-				if !a.Up {
-					must(w.t, w.mesos.RestartAgent(w.t.Context(), a.IP))
-				}
-			}
-		},
+		needs: (*world).needsOperator,
+		hit:   func(w *world) { must(w.t, w.operator.LoseHost(w.busy().IP)) },
+		mend:  (*world).allHosts,
 	},
 	{
 		name: "an agent is cut off", phases: []contracts.Phase{contracts.PhaseLaunching},
-		hit: func(w *world) { must(w.t, w.mesos.FreezeAgent(w.busy().IP, true)) },
+		needs: (*world).needsLocal,
+		hit:   func(w *world) { must(w.t, w.mesos.FreezeAgent(w.busy().IP, true)) },
 		mend: func(w *world) {
 			for _, a := range w.mesos.Agents() {
 				must(w.t, w.mesos.FreezeAgent(a.IP, false))
@@ -172,21 +182,23 @@ var agentFaults = []fault{
 	},
 	{
 		name: "an executor is killed", phases: inFlight,
+		needs: (*world).needsOperator,
 		hit: func(w *world) {
 			e := w.busy().Executors[0]
-			must(w.t, w.mesos.KillExecutor(e.Framework, e.Executor, syscall.SIGKILL))
+			must(w.t, w.operator.KillExecutor(e.Framework, e.Executor, syscall.SIGKILL))
 		},
 	},
 	{
 		name: "a redis-server is killed", phases: []contracts.Phase{contracts.PhaseStarting, contracts.PhaseForming},
-		hit: func(w *world) { w.signalOneServer(syscall.SIGKILL) },
+		needs: (*world).needsOperator,
+		hit:   func(w *world) { w.signalOneServer(syscall.SIGKILL) },
 	},
 }
 
 // signalOneServer sends a signal to one of the world's redis-servers.
 func (w *world) signalOneServer(sig syscall.Signal) {
 	w.t.Helper()
-	for _, p := range processesIn(filepath.Join(w.dir, "mesos")) {
+	for _, p := range w.nodes() {
 		if pid := 0; strings.Contains(p, "redis-server") {
 			_, err := fmt.Sscan(p, &pid)
 			must(w.t, err)
@@ -200,15 +212,15 @@ func (w *world) signalOneServer(sig syscall.Signal) {
 func (w *world) restartAgent() {
 	w.t.Helper()
 	ip := w.busy().IP
-	must(w.t, w.mesos.CrashAgent(ip))
-	must(w.t, w.mesos.RestartAgent(w.t.Context(), ip))
+	must(w.t, w.operator.CrashAgent(ip))
+	must(w.t, w.operator.RestartAgent(w.t.Context(), ip))
 }
 
 // busy waits for an agent on which an executor runs.
 func (w *world) busy() local.AgentStatus {
 	w.t.Helper()
 	for deadline := time.Now().Add(awaitLimit); time.Now().Before(deadline); time.Sleep(time.Millisecond) { // nobody tells
-		for _, a := range w.mesos.Agents() {
+		for _, a := range w.operator.Agents() {
 			if a.Up && len(a.Executors) > 0 && a.Executors[0].PID > 0 {
 				return a
 			}

@@ -25,6 +25,7 @@ type fault struct {
 	// mend mends what hit leaves broken, once the job has ended.
 	mend func(w *world)
 
+	needs   func(w *world)          // skips what the Mesos under test cannot do
 	outside bool                    // NATS is a process of its own
 	local   func(cfg *local.Config) // changes Mesos
 	request func(req *contracts.CreateRequest)
@@ -73,7 +74,12 @@ func (f fault) run(t *testing.T, phase contracts.Phase, workers int) {
 			f.local(c)
 		}
 	})
-	w.needsLocal()
+	if f.needs != nil {
+		f.needs(w)
+	}
+	if phase == contracts.PhaseWaitingResources {
+		w.needsOperator()
+	}
 	if f.prepare != nil {
 		f.prepare(w)
 	}
@@ -114,15 +120,11 @@ func (f fault) strike(w *world, req contracts.CreateRequest, phase contracts.Pha
 		job = down.ID
 		w.publish(contracts.SubjectDestroy, down)
 	case contracts.PhaseWaitingResources: // two hosts are not enough
-		for _, a := range w.mesos.Agents()[2:] {
-			must(w.t, w.mesos.CrashAgent(a.IP))
-		}
+		w.twoHosts()
 		w.publish(contracts.SubjectCreate, req)
 		w.at(job, phase)
 		f.hit(w)
-		for _, a := range w.mesos.Agents()[2:] {
-			must(w.t, w.mesos.RestartAgent(w.t.Context(), a.IP))
-		}
+		w.allHosts()
 		return w.await(job)
 	default:
 		w.publish(contracts.SubjectCreate, req)
@@ -181,6 +183,24 @@ func (w *world) workers(n int, change ...func(*workerConfig)) (stop func()) {
 // quick lets Mesos notice within a second what else takes it minutes.
 func quick(c *local.Config) {
 	c.HeartbeatInterval, c.AgentPingTimeout, c.AgentMaxPings = 400*time.Millisecond, 300*time.Millisecond, 3
+}
+
+// twoHosts stops all agents but two, which are too few for most clusters.
+func (w *world) twoHosts() {
+	w.t.Helper()
+	for _, a := range w.operator.Agents()[2:] {
+		must(w.t, w.operator.CrashAgent(a.IP))
+	}
+}
+
+// allHosts starts them again.
+func (w *world) allHosts() {
+	w.t.Helper()
+	for _, a := range w.operator.Agents() {
+		if !a.Up {
+			must(w.t, w.operator.RestartAgent(w.t.Context(), a.IP))
+		}
+	}
 }
 
 // later does something after a time.

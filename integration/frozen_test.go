@@ -69,7 +69,6 @@ func TestFrozenWorkerDoesNoHarm(t *testing.T) {
 func TestFrozenDestroyDoesNoHarm(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096), quick)
-	w.needsLocal()
 	program, err := mortal()
 	must(t, err)
 	stop := w.worker() // a create that needs a second attempt comes to that point too

@@ -11,7 +11,6 @@ import (
 func TestImageWithoutSupport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(3, 4, 4096))
-	w.needsLocal()
 	w.worker(oneAttempt)
 	req := request("imaged", 3, 0)
 	req.Redis.Image = "redis:7.0"

@@ -8,14 +8,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// needsLocal skips what has to break the master or an agent where they are not ours to break.
-func (w *world) needsLocal() {
-	w.t.Helper()
-	if w.mesos == nil {
-		w.t.Skip("breaks the Mesos under test, which is not ours: runs on mesos/local only")
-	}
-}
-
 // at waits until a job has come to a phase and returns the worker that told of it.
 func (w *world) at(job string, phase contracts.Phase) (owner string) {
 	w.t.Helper()

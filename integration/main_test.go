@@ -3,6 +3,7 @@ package integration
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -17,8 +18,11 @@ import (
 // binDir holds the binaries under test, built once by TestMain.
 var binDir string
 
-// TestMain also plays the NATS server of tests that kill it.
+// TestMain also plays the NATS server of tests that kill it, and an operator of Mesos.
 func TestMain(m *testing.M) {
+	if os.Getenv(operatorRole) != "" {
+		os.Exit(beOperator(os.Args[1:]))
+	}
 	if os.Getenv(natsRole) != "" {
 		os.Exit(beNATS())
 	}
@@ -61,6 +65,7 @@ func run(m *testing.M) int {
 	signal.Stop(interrupted)
 	close(interrupted)
 	if status == 0 {
+		http.DefaultClient.CloseIdleConnections()
 		if err := goleak.Find(goleak.IgnoreAnyFunction("github.com/clustersmith/clustersmith/internal/proc.fork")); err != nil {
 			fmt.Fprintln(os.Stderr, "goroutines left behind by the tests:", err)
 			return 1

@@ -17,11 +17,9 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096), quick)
 	w.needsLocal()
-	for _, a := range w.mesos.Agents()[2:] { // two hosts are not enough
-		must(t, w.mesos.CrashAgent(a.IP))
-	}
+	w.twoHosts()
 	cfg := w.config()
-	cfg.Name, cfg.HTTPAddr, cfg.OfferWait = "measured", w.address(250)+":9464", 3*time.Second
+	cfg.Name, cfg.HTTPAddr, cfg.OfferWait = "measured", w.ownAddress()+":9464", 3*time.Second
 	w.processWith(cfg)
 	reaches := func(name string, least float64) {
 		t.Helper()
@@ -46,9 +44,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	reaches(`clustersmith_offers_total{decision="returned",reason="insufficient_resources"}`, 1)
 	reaches("clustersmith_queue_unacknowledged_messages", 1)
 	reaches("clustersmith_queue_oldest_message_age_seconds", 1)
-	for _, a := range w.mesos.Agents()[2:] {
-		must(t, w.mesos.RestartAgent(t.Context(), a.IP))
-	}
+	w.allHosts()
 	w.at(req.ID, contracts.PhaseLaunching)
 	must(t, w.mesos.CutStreams(t.Context()))
 	w.disconnectWorkers()
@@ -90,12 +86,11 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 func TestEndIsCountedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096), quick)
-	w.needsLocal()
 	req := request("counted", 3, 0)
 	w.publish(contracts.SubjectCreate, req)
 	w.killed(func(*workerConfig) {}, failpoint.EventStored)
 	cfg := w.config()
-	cfg.Name, cfg.HTTPAddr = "second", w.address(250)+":9464"
+	cfg.Name, cfg.HTTPAddr = "second", w.ownAddress()+":9464"
 	w.processWith(cfg)
 	h := w.await(req.ID)
 	w.settled()

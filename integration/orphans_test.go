@@ -18,7 +18,7 @@ func TestOrphansAreRemoved(t *testing.T) {
 		t.Run(string(phase), func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, agents(4, 4, 4096), quick)
-			w.needsLocal()
+			w.alone()
 			var workers []*process
 			for _, name := range []string{"a", "b"} {
 				cfg := w.config()
@@ -57,7 +57,7 @@ func (w *world) unframed() {
 func TestVerifiedClusterNeedsNoWorker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, agents(4, 4, 4096), quick)
-	w.needsLocal()
+	w.needsOperator()
 	short := func(cfg *workerConfig) { cfg.CreateFailover = 2 * ackWait }
 	stop := w.worker(short)
 	plan := w.verified(w.create(request("alone", 3, 1)))
@@ -74,9 +74,9 @@ func TestVerifiedClusterNeedsNoWorker(t *testing.T) {
 	other.Deadline = contracts.Duration(3 * time.Minute)
 	w.publish(contracts.SubjectCreate, other)
 	w.at(other.ID, contracts.PhaseLaunching)
-	w.mesos.StopMaster()
+	must(t, w.operator.StopMaster())
 	dies.kill()
-	must(t, w.mesos.StartMaster(t.Context()))
+	must(t, w.operator.StartMaster(t.Context()))
 	for deadline := time.Now().Add(awaitLimit); len(w.frameworks()) != 1; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("Mesos shows %v", w.frameworks())

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -36,7 +35,7 @@ func TestWorkerEndsAfterARepair(t *testing.T) {
 // servers are clients of all redis-servers of the world.
 func (w *world) servers() (all []*redis.Client) {
 	w.t.Helper()
-	for _, p := range processesIn(filepath.Join(w.dir, "mesos")) {
+	for _, p := range w.nodes() {
 		if found := serverTitle.FindStringSubmatch(p); found != nil {
 			c := redis.NewClient(&redis.Options{Addr: found[1], Protocol: 2})
 			w.t.Cleanup(func() { c.Close() }) //nolint:errcheck // nothing was written that could be lost

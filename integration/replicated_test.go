@@ -132,7 +132,6 @@ func TestReplicatedNATS(t *testing.T) {
 			t.Run(row.name+"/"+string(phase), func(t *testing.T) {
 				t.Parallel()
 				w, all := newReplicatedWorld(t)
-				w.needsLocal()
 				w.workers(2, func(cfg *workerConfig) { cfg.Replicas = 3 })
 				f := fault{hit: func(w *world) { row.hit(w, all) }}
 				h := f.strike(w, request("thrice", 3, 0), phase)

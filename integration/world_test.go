@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,10 +35,15 @@ type world struct {
 	full    func()         // gives a full disk its space back, in some tests
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	mesos   *local.Mesos // nil on a real Mesos
+	mesos   *local.Mesos // nil on a Mesos that is not the test's own
 	masters string       // base URL
-	log     *slog.Logger
-	started atomic.Int32 // sets of workers
+	// operator may break Mesos; nil where nobody says how.
+	operator operator
+	remote   *remote  // the Mesos that is not the test's own
+	release  func()   // lets others use it
+	spare    []string // agents of it that this world is not to use
+	log      *slog.Logger
+	started  atomic.Int32 // sets of workers
 }
 
 // networks counts the worlds of this process.
@@ -76,7 +82,8 @@ func agents(n int, cpus, mem float64) []local.AgentConfig {
 
 // for_ is the same world for a subtest.
 func (w *world) for_(t testing.TB) *world {
-	return &world{t: t, dir: w.dir, nats: w.nats, outside: w.outside, natsURL: w.natsURL, nc: w.nc, js: w.js, mesos: w.mesos, masters: w.masters, log: w.log}
+	return &world{t: t, dir: w.dir, nats: w.nats, outside: w.outside, natsURL: w.natsURL, nc: w.nc, js: w.js,
+		mesos: w.mesos, masters: w.masters, operator: w.operator, remote: w.remote, spare: w.spare, log: w.log}
 }
 
 // bareWorld has nothing in it yet.
@@ -99,8 +106,8 @@ func newWorld(t testing.TB, agents []local.AgentConfig, change ...func(*local.Co
 // startMesos starts the world's Mesos, if it is to have one of its own.
 func (w *world) startMesos(agents []local.AgentConfig, change ...func(*local.Config)) {
 	w.t.Helper()
-	if url := os.Getenv("CLUSTERSMITH_TEST_MESOS"); url != "" {
-		w.masters = url
+	if os.Getenv(remoteURL) != "" {
+		w.useRemote(agents)
 		return
 	}
 	cfg := local.Config{Agents: agents, Dir: filepath.Join(w.dir, "mesos"), Logger: w.log.With("part", "mesos")}
@@ -110,7 +117,7 @@ func (w *world) startMesos(agents []local.AgentConfig, change ...func(*local.Con
 	cfg.Chaos = chaos(w.t)
 	m, err := local.Start(w.t.Context(), cfg)
 	must(w.t, err)
-	w.mesos, w.masters = m, m.URL()
+	w.mesos, w.masters, w.operator = m, m.URL(), localOperator{m}
 	w.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -191,6 +198,10 @@ func request(cluster string, masters, replicas int) contracts.CreateRequest {
 // publish puts a request on its subject, as any service would. Any goroutine may call it.
 func (w *world) publish(subject string, request any) {
 	w.t.Helper()
+	if create, ok := request.(contracts.CreateRequest); ok && len(w.spare) > 0 {
+		create.Placement.ExcludeHosts = append(slices.Clone(create.Placement.ExcludeHosts), w.spare...)
+		request = create
+	}
 	body, err := json.Marshal(request)
 	if err != nil {
 		w.t.Errorf("publish on %s: %v", subject, err)

@@ -33,7 +33,8 @@
 //	difference                                   reason
 //	-------------------------------------------  ------------------------------------------------------
 //	no operator API, no agent API beyond the     clients of the scheduler and executor APIs need none;
-//	executor's, no web UI: 404                   GET /state (and /health) is for people and tests
+//	executor's, no web UI: 404                   GET /state (/frameworks, /health) and POST /teardown are
+//	                                             for people and tests
 //	LAUNCH_GROUP, DEFAULT executors, containers  tasks run as plain processes; each is refused with
 //	are refused                                  TASK_ERROR and a sentence. An executor's image is
 //	                                             refused as by an agent without --image_providers

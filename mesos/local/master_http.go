@@ -17,8 +17,10 @@ func (m *master) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch path {
 	case "/api/v1/scheduler":
 		m.serveScheduler(w, r)
-	case "/state", "/state.json":
+	case "/state", "/state.json", "/frameworks": // of which the last is a part
 		m.serveState(w, r)
+	case "/teardown":
+		m.serveTeardown(w, r)
 	case "/health":
 		w.WriteHeader(http.StatusOK)
 	default:
@@ -72,6 +74,35 @@ func (m *master) serveScheduler(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.WriteHeader(http.StatusAccepted)
+}
+
+// serveTeardown removes a framework by an operator's hand: POST frameworkId=ID.
+func (m *master) serveTeardown(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		httpErrorf(http.StatusMethodNotAllowed, "405 Method Not Allowed. Expecting one of { 'POST' }, but received '%s'.", r.Method).write(w)
+		return
+	}
+	id := r.PostFormValue("frameworkId")
+	if id == "" {
+		httpErrorf(http.StatusBadRequest, "Missing 'frameworkId' query parameter in the request body").write(w)
+		return
+	}
+	found := false
+	if !m.loop.do(r.Context(), func() {
+		var f *framework
+		if f, found = m.frameworks[id]; found {
+			m.log.Info("framework torn down by an operator", "framework", id)
+			m.remove(f)
+		}
+	}) {
+		return
+	}
+	if !found {
+		httpErrorf(http.StatusBadRequest, "No framework found with specified ID").write(w)
+		return
+	}
+	w.WriteHeader(http.StatusOK)
 }
 
 // authenticated says whether a request may be looked at.

@@ -3,7 +3,9 @@ package local_test
 import (
 	"bufio"
 	"bytes"
+	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -274,4 +276,38 @@ func TestTeardown(t *testing.T) {
 		t.Errorf("call after TEARDOWN: %d %s", status, text)
 	}
 	recordingOf(t, "0", "1").all(s)
+}
+
+// An operator removes a framework by its ID, as with the master's endpoint of that name.
+func TestTeardownByOperator(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick(t, "127.0.0.2"))
+	s := subscribe(t, m, nil)
+	s.offers(0, "127.0.0.2")
+	post := func(form url.Values) (int, string) {
+		t.Helper()
+		resp, err := http.PostForm(m.URL()+"/teardown", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(text)
+	}
+	if status, text := post(nil); status != http.StatusBadRequest || !strings.Contains(text, "frameworkId") {
+		t.Errorf("without an ID: %d %s", status, text)
+	}
+	id := at(getState(t, m.URL()), "frameworks").([]any)[0].(map[string]any)["id"].(string)
+	if status, text := post(url.Values{"frameworkId": {id}}); status != http.StatusOK || text != "" {
+		t.Errorf("%d %q", status, text)
+	}
+	if how := s.end(); how != "EOF" {
+		t.Errorf("the stream ended with %q, want the last chunk", how)
+	}
+	if status, text := post(url.Values{"frameworkId": {id}}); status != http.StatusBadRequest || text != "No framework found with specified ID" {
+		t.Errorf("a second time: %d %q", status, text)
+	}
 }

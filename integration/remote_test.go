@@ -1,0 +1,394 @@
+package integration
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/mesos/local"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// What says that the tests are to run on a Mesos that is there already, and how to break it.
+const (
+	// remoteURL is its leading master, http://host:port. All agents are on this machine.
+	remoteURL = "CLUSTERSMITH_TEST_MESOS"
+	// remoteStop is a shell command that kills what its arguments name, `master` or `agent ADDRESS`, as
+	// SIGKILL does; an agent's executors live on.
+	remoteStop = "CLUSTERSMITH_TEST_MESOS_STOP"
+	// remoteStart is one that starts it again; it need not wait until it serves.
+	remoteStart = "CLUSTERSMITH_TEST_MESOS_START"
+)
+
+// operator is who may stop and start what a Mesos consists of, and see what runs on it.
+type operator interface {
+	StopMaster() error
+	StartMaster(ctx context.Context) error
+	// CrashAgent leaves the executors alive, LoseHost does not. Agents are named by their IPs.
+	CrashAgent(ip string) error
+	LoseHost(ip string) error
+	RestartAgent(ctx context.Context, ip string) error
+	KillExecutor(framework, executor string, signal syscall.Signal) error
+	Agents() []local.AgentStatus
+}
+
+// localOperator is the operator of a Mesos in this process.
+type localOperator struct{ *local.Mesos }
+
+func (o localOperator) StopMaster() error {
+	o.Mesos.StopMaster()
+	return nil
+}
+
+// remote is a Mesos that all tests of this process share.
+type remote struct {
+	url         string
+	stop, start string
+	// use is held by every test that uses it, and held alone by those that break it.
+	use sync.RWMutex
+
+	mu     sync.Mutex
+	agents []local.AgentStatus // by IP; Up is what was done to them
+	master bool
+}
+
+// operatorLimit bounds an operator's command and how long Mesos takes to be whole again.
+const operatorLimit = 90 * time.Second
+
+var theRemote = sync.OnceValues(func() (*remote, error) {
+	r := &remote{url: os.Getenv(remoteURL), stop: os.Getenv(remoteStop), start: os.Getenv(remoteStart), master: true}
+	var err error
+	r.agents, err = r.registered()
+	return r, err
+})
+
+// registered asks the master for its agents.
+func (r *remote) registered() (list []local.AgentStatus, err error) {
+	var answer struct {
+		Slaves []struct {
+			ID     string `json:"id"`
+			PID    string `json:"pid"` // slave(1)@ip:port
+			Active bool   `json:"active"`
+		} `json:"slaves"`
+	}
+	if err := r.get("/state", &answer); err != nil {
+		return nil, err
+	}
+	for _, s := range answer.Slaves {
+		_, address, _ := strings.Cut(s.PID, "@")
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, fmt.Errorf("agent %s is at %q: %w", s.ID, s.PID, err)
+		}
+		n, err := strconv.Atoi(port)
+		if err != nil {
+			return nil, fmt.Errorf("agent %s is at %q: %w", s.ID, s.PID, err)
+		}
+		if s.Active {
+			list = append(list, local.AgentStatus{ID: s.ID, IP: host, Port: n, Up: true})
+		}
+	}
+	slices.SortFunc(list, func(a, b local.AgentStatus) int { return cmp.Compare(a.IP, b.IP) })
+	return list, nil
+}
+
+// get reads one of the master's endpoints.
+func (r *remote) get(path string, into any) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s%s: %s: %s", r.url, path, resp.Status, body)
+	}
+	return json.Unmarshal(body, into)
+}
+
+// do lets the operator stop or start something.
+func (r *remote) do(ctx context.Context, command string, args ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, operatorLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", command + ` "$@"`, "sh"}, args...)...)
+	cmd.WaitDelay = time.Second // what it starts may keep its output open
+	out, err := cmd.CombinedOutput()
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		return fmt.Errorf("%s %s: %w\n%s", command, strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+func (r *remote) StopMaster() error {
+	r.mu.Lock()
+	r.master = false
+	r.mu.Unlock()
+	return r.do(context.Background(), r.stop, "master")
+}
+
+func (r *remote) StartMaster(ctx context.Context) error {
+	if err := r.do(ctx, r.start, "master"); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	r.master = true
+	r.mu.Unlock()
+	return nil
+}
+
+func (r *remote) CrashAgent(ip string) error {
+	r.up(ip, false)
+	return r.do(context.Background(), r.stop, "agent", ip)
+}
+
+func (r *remote) RestartAgent(ctx context.Context, ip string) error {
+	if err := r.do(ctx, r.start, "agent", ip); err != nil {
+		return err
+	}
+	r.up(ip, true)
+	return nil
+}
+
+func (r *remote) LoseHost(ip string) error {
+	errs := []error{r.CrashAgent(ip)}
+	for _, a := range r.Agents() {
+		for _, e := range a.Executors {
+			if a.IP != ip {
+				continue
+			}
+			for _, p := range processesIn(filepath.Dir(e.Sandbox)) {
+				pid, _, _ := strings.Cut(p, " ")
+				n, err := strconv.Atoi(pid)
+				if err == nil {
+					err = syscall.Kill(n, syscall.SIGKILL)
+				}
+				if !errors.Is(err, syscall.ESRCH) {
+					errs = append(errs, err)
+				}
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r *remote) up(ip string, up bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.agents {
+		if r.agents[i].IP == ip {
+			r.agents[i].Up = up
+		}
+	}
+}
+
+func (r *remote) KillExecutor(framework, executor string, signal syscall.Signal) error {
+	for _, a := range r.Agents() {
+		for _, e := range a.Executors {
+			if e.Framework == framework && e.Executor == executor {
+				return syscall.Kill(e.PID, signal)
+			}
+		}
+	}
+	return fmt.Errorf("%w: %s of framework %s", local.ErrNoSuchExecutor, executor, framework)
+}
+
+// Agents finds the executors in the process table, by what their agents tell them.
+func (r *remote) Agents() []local.AgentStatus {
+	r.mu.Lock()
+	list := slices.Clone(r.agents)
+	r.mu.Unlock()
+	environments, err := filepath.Glob("/proc/[0-9]*/environ")
+	if err != nil {
+		panic(err) // the pattern is a constant
+	}
+	for _, file := range environments {
+		process := filepath.Dir(file)
+		if exe, err := os.Readlink(process + "/exe"); err != nil || filepath.Base(exe) != "clustersmith-executor" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it ended
+		}
+		env := map[string]string{}
+		for line := range bytes.SplitSeq(text, []byte{0}) {
+			name, value, _ := strings.Cut(string(line), "=")
+			env[name] = value
+		}
+		for i := range list {
+			pid, err := strconv.Atoi(filepath.Base(process))
+			if err == nil && env["MESOS_AGENT_ENDPOINT"] == fmt.Sprintf("%s:%d", list[i].IP, list[i].Port) {
+				list[i].Executors = append(list[i].Executors, local.ExecutorStatus{
+					Framework: env["MESOS_FRAMEWORK_ID"], Executor: env["MESOS_EXECUTOR_ID"], PID: pid, Sandbox: env["MESOS_SANDBOX"],
+				})
+			}
+		}
+	}
+	return list
+}
+
+// mend starts again what is stopped, and waits until every agent is registered.
+func (r *remote) mend() error {
+	ctx, cancel := context.WithTimeout(context.Background(), operatorLimit)
+	defer cancel()
+	r.mu.Lock()
+	master, agents := r.master, slices.Clone(r.agents)
+	r.mu.Unlock()
+	if !master {
+		if err := r.StartMaster(ctx); err != nil {
+			return err
+		}
+	}
+	for _, a := range agents {
+		if !a.Up {
+			if err := r.RestartAgent(ctx, a.IP); err != nil {
+				return err
+			}
+		}
+	}
+	for {
+		now, err := r.registered()
+		if err == nil && len(now) >= len(agents) {
+			r.mu.Lock()
+			r.agents = now // an agent may have a new ID
+			r.mu.Unlock()
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%d of %d agents are registered again: %w", len(now), len(agents), errors.Join(err, ctx.Err()))
+		case <-time.After(100 * time.Millisecond): // nobody tells
+		}
+	}
+}
+
+// useRemote makes the Mesos that is there the world's: as many of its agents as the test wants, whose
+// addresses list then has.
+func (w *world) useRemote(list []local.AgentConfig) {
+	w.t.Helper()
+	r, err := theRemote()
+	must(w.t, err)
+	r.use.RLock()
+	w.remote, w.masters, w.release = r, r.url, r.use.RUnlock
+	if r.stop != "" && r.start != "" {
+		w.operator = r
+	}
+	w.t.Cleanup(func() {
+		w.tearDown()
+		w.release()
+	})
+	there := r.Agents()
+	if len(there) < len(list) {
+		w.t.Skipf("needs %d agents; the Mesos under test has %d", len(list), len(there))
+	}
+	for i := range list {
+		list[i].IP = there[i].IP
+	}
+	for _, a := range there[len(list):] {
+		w.spare = append(w.spare, a.IP)
+	}
+}
+
+// alone keeps other tests from a Mesos that they share: for tests that break it, or look at all of it.
+func (w *world) alone() {
+	w.t.Helper()
+	if w.remote == nil {
+		return
+	}
+	w.release()
+	w.remote.use.Lock()
+	w.release = func() {
+		if err := w.remote.mend(); err != nil {
+			w.t.Errorf("the Mesos under test is not whole again: %v", err)
+		}
+		w.remote.use.Unlock()
+	}
+}
+
+// needsLocal skips what no operator's command can do to Mesos.
+func (w *world) needsLocal() {
+	w.t.Helper()
+	if w.mesos == nil {
+		w.t.Skip("needs what only mesos/local can do: misbehave on purpose, or have agents of a size")
+	}
+}
+
+// needsOperator skips what breaks the master or an agent where nobody says how.
+func (w *world) needsOperator() {
+	w.t.Helper()
+	if w.operator == nil {
+		w.t.Skip("breaks the master or an agent of the Mesos under test: " + remoteStop + " and " + remoteStart + " have to say how")
+	}
+	w.alone()
+}
+
+// tearDown removes the frameworks of this world's jobs and clusters from a Mesos that goes on.
+func (w *world) tearDown() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, bucket := range []string{contracts.BucketJobs, contracts.BucketClusters} {
+		kv, err := w.js.KeyValue(ctx, bucket)
+		if err != nil {
+			w.t.Logf("what is left in Mesos is not known: %v", err)
+			return
+		}
+		keys, err := kv.Keys(ctx)
+		if err != nil && !errors.Is(err, jetstream.ErrNoKeysFound) {
+			w.t.Logf("what is left in Mesos is not known: %v", err)
+		}
+		for _, key := range keys {
+			var record struct {
+				Framework string `json:"framework"`
+			}
+			e, err := kv.Get(ctx, key)
+			if err != nil || json.Unmarshal(e.Value(), &record) != nil || record.Framework == "" {
+				continue // gone meanwhile, or no record of a framework
+			}
+			resp, err := http.PostForm(w.masters+"/teardown", url.Values{"frameworkId": {record.Framework}})
+			if err != nil {
+				w.t.Logf("teardown of %s: %v", record.Framework, err)
+				continue
+			}
+			resp.Body.Close() //nolint:errcheck // 400 where it is gone already
+		}
+	}
+}
+
+// nodes lists the processes of the world's executors and servers.
+func (w *world) nodes() (found []string) {
+	if w.remote == nil {
+		return processesIn(filepath.Join(w.dir, "mesos"))
+	}
+	for _, a := range w.remote.Agents() {
+		for _, e := range a.Executors {
+			found = append(found, processesIn(filepath.Dir(e.Sandbox))...)
+		}
+	}
+	return found
+}
