@@ -107,7 +107,7 @@ func cleanUpKills(t *testing.T, fails bool, points ...failpoint.Point) {
 	}
 	w.settled()
 	w.silentSince(h)
-	w.unframed()
+	w.framed()
 	w.emptied()
 }
 

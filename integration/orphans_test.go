@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -32,7 +33,7 @@ func TestOrphansAreRemoved(t *testing.T) {
 			for _, p := range workers {
 				p.kill()
 			}
-			w.unframed()
+			w.framed()
 			w.noProcessLeft()
 
 			w.worker()
@@ -42,12 +43,17 @@ func TestOrphansAreRemoved(t *testing.T) {
 	}
 }
 
-// unframed waits until Mesos shows no framework.
-func (w *world) unframed() {
+// framed waits until these are the frameworks that Mesos shows.
+func (w *world) framed(names ...string) {
 	w.t.Helper()
-	for deadline := time.Now().Add(awaitLimit); len(w.inMesos()) > 0; time.Sleep(20 * time.Millisecond) { // Mesos tells nobody
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(20 * time.Millisecond) { // Mesos tells nobody
+		now := w.frameworks()
+		slices.Sort(now)
+		if slices.Equal(now, names) {
+			return
+		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("after %v Mesos still has %+v", awaitLimit, w.inMesos())
+			w.t.Fatalf("after %v Mesos has %v instead of %v", awaitLimit, now, names)
 		}
 	}
 }
@@ -65,7 +71,7 @@ func TestVerifiedClusterNeedsNoWorker(t *testing.T) {
 	w.kept("alone")
 	stop()
 
-	// An unfinished create of the same age shows when the short timeout is over.
+	// An unfinished create shows when the short timeout is over.
 	cfg := w.config()
 	short(&cfg)
 	cfg.Name = "dies"
@@ -74,14 +80,20 @@ func TestVerifiedClusterNeedsNoWorker(t *testing.T) {
 	other.Deadline = contracts.Duration(3 * time.Minute)
 	w.publish(contracts.SubjectCreate, other)
 	w.at(other.ID, contracts.PhaseLaunching)
+	dies.kill()
+	w.framed("clustersmith/alone")
+	checkedByRedis(t, plan)
+
+	// Mesos knows no timeout of what it hears of from its agents: both stay until a worker is back.
+	cfg.Name = "dies-too"
+	dies = w.processWith(cfg)
+	w.follow(other.ID, func(ev contracts.Event) bool {
+		return ev.Data.Attempt == 2 && ev.Data.Phase == contracts.PhaseLaunching || ev.Data.Phase.Terminal()
+	})
 	must(t, w.operator.StopMaster())
 	dies.kill()
 	must(t, w.operator.StartMaster(t.Context()))
-	for deadline := time.Now().Add(awaitLimit); len(w.frameworks()) != 1; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("Mesos shows %v", w.frameworks())
-		}
-	}
+	w.framed("clustersmith/alone", "clustersmith/unfinished")
 	checkedByRedis(t, plan)
 
 	w.worker()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,39 @@ func TestReconcileBeforeAgentsAreBack(t *testing.T) {
 	again.call("RECONCILE", obj("tasks", list(obj("task_id", value("t1"), "agent_id", at(o, "agent_id")))))
 	again.status(0, "t1", "TASK_UNKNOWN")
 	again.status(0, "t1", "TASK_RUNNING")
+}
+
+// A framework whose scheduler is not back since the master's restart is not removed by its failover
+// timeout: that begins when a scheduler disconnects.
+func TestRecoveredFrameworkStays(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick(t, "127.0.0.2"))
+	short := obj("failover_timeout", 0.1)
+	s := subscribe(t, m, short)
+	o := s.offer(0, "")
+	s.launch(o, task("t1", o, shell("sleep 100")))
+	s.status(0, "t1", "TASK_RUNNING")
+	m.StopMaster()
+	must(t, m.StartMaster(ctxOf(t)))
+	eventually(t, "the master serves", func() bool { return ready(m) })
+	frameworks := func() (ids []any) {
+		for _, f := range at(getState(t, m.URL()), "frameworks").([]any) {
+			ids = append(ids, at(f, "id"))
+		}
+		return ids
+	}
+	eventually(t, "the agent is back", func() bool { return slices.Contains(frameworks(), any(s.id)) })
+	for range 3 { // of the same timeout, each later than s
+		other := subscribe(t, m, short)
+		other.close()
+		eventually(t, "the timeout of one that disconnected is over", func() bool { return !slices.Contains(frameworks(), any(other.id)) })
+	}
+	if !slices.Contains(frameworks(), any(s.id)) {
+		t.Error("the recovered framework is gone")
+	}
+	back := subscribe(t, m, obj("id", value(s.id), "failover_timeout", 0.1))
+	back.close()
+	eventually(t, "its own timeout is over", func() bool { return !slices.Contains(frameworks(), any(s.id)) })
 }
 
 func ready(m *local.Mesos) bool {

@@ -101,13 +101,12 @@ func (m *master) recover(a *masterAgent, r registration) {
 
 func (m *master) recoverTask(a *masterAgent, r registeredTask, unreachable bool) {
 	f := m.frameworks[r.framework.ID.Value]
-	if f == nil { // its scheduler is not back yet
+	if f == nil { // its scheduler is not back yet; until it was, Mesos has no failover timeout for it
 		f = &framework{
 			id: r.framework.ID.Value, info: r.framework, tasks: map[string]*task{}, unreached: map[string]*task{},
 			suppressed: map[string]bool{}, registered: time.Now(), known: true,
 		}
 		m.frameworks[f.id] = f
-		m.expireLater(f)
 	}
 	if f.tasks[r.info.TaskID.Value] != nil {
 		// The ID was used again while this agent was away: the newer task counts.
