@@ -26,8 +26,8 @@ var masterFaults = []fault{
 	},
 	{
 		name: "connections to the master are cut", phases: append([]contracts.Phase{contracts.PhaseAccepted}, inFlight...),
-		needs: (*world).needsLocal,
-		hit:   func(w *world) { must(w.t, w.mesos.CutStreams(w.t.Context())) },
+		prepare: (*world).throughRelay,
+		hit:     func(w *world) { w.between.cut() },
 	},
 	{
 		name: "the master is half-open for 3 s", phases: []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseForming, contracts.PhaseDestroying},
@@ -39,12 +39,9 @@ var masterFaults = []fault{
 	},
 	{
 		name: "the connections to the master are lost without a word", phases: append([]contracts.Phase{contracts.PhaseDestroying}, inFlight...),
-		needs: (*world).needsLocal,
-		prepare: func(w *world) {
-			w.between = newRelay(w.t, strings.TrimPrefix(w.masters, "http://"))
-			w.masters = "http://" + w.between.address()
-		},
-		hit: func(w *world) { w.between.lose() },
+		needs:   (*world).needsLocal, // whose heartbeats are fast
+		prepare: (*world).throughRelay,
+		hit:     func(w *world) { w.between.lose() },
 	},
 	{
 		name: "heartbeats stop", phases: []contracts.Phase{contracts.PhaseLaunching},
@@ -73,6 +70,12 @@ var masterFaults = []fault{
 			w.later(10*time.Second, func() error { w.mesos.Answer(0, ""); return nil })
 		},
 	},
+}
+
+// throughRelay makes everybody reach the master through a relay.
+func (w *world) throughRelay() {
+	w.between = newRelay(w.t, strings.TrimPrefix(w.masters, "http://"))
+	w.masters = "http://" + w.between.address()
 }
 
 // newLeader makes the master's address that of one that no longer leads: its streams end, and

@@ -16,11 +16,10 @@ func TestMaintenanceIsAvoided(t *testing.T) {
 	t.Parallel()
 	list := agents(3, 4, 4096)
 	w := newWorld(t, list)
-	if w.mesos == nil {
-		t.Skip("a real Mesos's maintenance schedule is its operator's")
-	}
+	w.alone()
 	host := list[0].IP
-	must(t, w.mesos.Maintain(t.Context(), host, time.Now().Add(time.Hour), time.Hour))
+	w.after(func(ctx context.Context) error { return w.operator.Maintain(ctx, host, time.Time{}, 0) })
+	must(t, w.operator.Maintain(t.Context(), host, time.Now().Add(time.Hour), time.Hour))
 	w.worker()
 	req := request("kept-off", 3, 1)
 	w.publish(contracts.SubjectCreate, req)
@@ -43,7 +42,7 @@ func TestMaintenanceIsAvoided(t *testing.T) {
 	defer cancel()
 	for accepted := false; !accepted; time.Sleep(20 * time.Millisecond) {
 		must(t, ctx.Err())
-		answers, err := w.mesos.InverseAnswers(ctx, host)
+		answers, err := w.operator.InverseAnswers(ctx, host)
 		must(t, err)
 		for _, answer := range answers {
 			if accepted = true; answer != local.InverseAccepted {
@@ -51,7 +50,7 @@ func TestMaintenanceIsAvoided(t *testing.T) {
 			}
 		}
 	}
-	must(t, w.mesos.Maintain(t.Context(), host, time.Time{}, 0))
+	must(t, w.operator.Maintain(t.Context(), host, time.Time{}, 0))
 	w.verified(w.await(req.ID))
 }
 
@@ -60,10 +59,9 @@ func TestDeactivatedAgent(t *testing.T) {
 	t.Parallel()
 	list := agents(4, 4, 4096)
 	w := newWorld(t, list)
-	if w.mesos == nil {
-		t.Skip("a real Mesos's agents are their operator's")
-	}
-	must(t, w.mesos.Deactivate(t.Context(), list[0].IP, true))
+	w.alone()
+	must(t, w.operator.Deactivate(t.Context(), list[0].IP, true))
+	w.after(func(ctx context.Context) error { return w.operator.Deactivate(ctx, list[0].IP, false) })
 	w.worker()
 	plan := w.verified(w.create(request("elsewhere", 3, 1)))
 	for _, n := range plan.Nodes {
@@ -71,6 +69,19 @@ func TestDeactivatedAgent(t *testing.T) {
 			t.Errorf("node %d is on a deactivated agent", n.Index)
 		}
 	}
-	must(t, w.mesos.Deactivate(t.Context(), plan.Nodes[0].Host, true))
+	must(t, w.operator.Deactivate(t.Context(), plan.Nodes[0].Host, true))
+	w.after(func(ctx context.Context) error { return w.operator.Deactivate(ctx, plan.Nodes[0].Host, false) })
 	checkedByRedis(t, plan)
+}
+
+// after undoes something in a Mesos that others use later.
+func (w *world) after(undo func(context.Context) error) {
+	if w.remote == nil {
+		return
+	}
+	w.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		must(w.t, undo(ctx))
+	})
 }

@@ -52,6 +52,16 @@ func (r *relay) lose() {
 	r.lost = r.begun
 }
 
+// cut closes all connections that there are.
+func (r *relay) cut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.conns {
+		c.Close() //nolint:errcheck // it may be closed
+	}
+	r.conns = nil
+}
+
 func (r *relay) end() {
 	r.mu.Lock()
 	r.ended = true

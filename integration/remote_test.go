@@ -47,6 +47,10 @@ type operator interface {
 	RestartAgent(ctx context.Context, ip string) error
 	KillExecutor(framework, executor string, signal syscall.Signal) error
 	Agents() []local.AgentStatus
+	// Maintain plans maintenance of an agent's machine, or none for a zero start.
+	Maintain(ctx context.Context, ip string, start time.Time, duration time.Duration) error
+	InverseAnswers(ctx context.Context, ip string) (map[string]local.InverseAnswer, error)
+	Deactivate(ctx context.Context, ip string, on bool) error
 }
 
 // localOperator is the operator of a Mesos in this process.
@@ -67,6 +71,7 @@ type remote struct {
 	mu     sync.Mutex
 	agents []local.AgentStatus // by IP; Up is what was done to them
 	master bool
+	names  map[string]string // hostnames by IP
 }
 
 // operatorLimit bounds an operator's command and how long Mesos takes to be whole again.
@@ -85,12 +90,14 @@ func (r *remote) registered() (list []local.AgentStatus, err error) {
 		Slaves []struct {
 			ID     string `json:"id"`
 			PID    string `json:"pid"` // slave(1)@ip:port
+			Name   string `json:"hostname"`
 			Active bool   `json:"active"`
 		} `json:"slaves"`
 	}
 	if err := r.get("/state", &answer); err != nil {
 		return nil, err
 	}
+	names := map[string]string{}
 	for _, s := range answer.Slaves {
 		_, address, _ := strings.Cut(s.PID, "@")
 		host, port, err := net.SplitHostPort(address)
@@ -101,12 +108,22 @@ func (r *remote) registered() (list []local.AgentStatus, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("agent %s is at %q: %w", s.ID, s.PID, err)
 		}
+		names[host] = s.Name
 		if s.Active {
 			list = append(list, local.AgentStatus{ID: s.ID, IP: host, Port: n, Up: true})
 		}
 	}
 	slices.SortFunc(list, func(a, b local.AgentStatus) int { return cmp.Compare(a.IP, b.IP) })
+	r.mu.Lock()
+	r.names = names
+	r.mu.Unlock()
 	return list, nil
+}
+
+func (r *remote) hostname(ip string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.names[ip]
 }
 
 // get reads one of the master's endpoints.
@@ -295,10 +312,7 @@ func (w *world) useRemote(list []local.AgentConfig) {
 	r, err := theRemote()
 	must(w.t, err)
 	r.use.RLock()
-	w.remote, w.masters, w.release = r, r.url, r.use.RUnlock
-	if r.stop != "" && r.start != "" {
-		w.operator = r
-	}
+	w.remote, w.operator, w.masters, w.release = r, r, r.url, r.use.RUnlock
 	w.t.Cleanup(func() {
 		w.tearDown()
 		w.release()
@@ -342,7 +356,7 @@ func (w *world) needsLocal() {
 // needsOperator skips what breaks the master or an agent where nobody says how.
 func (w *world) needsOperator() {
 	w.t.Helper()
-	if w.operator == nil {
+	if w.remote != nil && (w.remote.stop == "" || w.remote.start == "") {
 		w.t.Skip("breaks the master or an agent of the Mesos under test: " + remoteStop + " and " + remoteStart + " have to say how")
 	}
 	w.alone()

@@ -26,18 +26,17 @@ import (
 
 // world is a NATS server and a Mesos of a test's own.
 type world struct {
-	t       testing.TB
-	dir     string
-	nats    *server.Server // in this process; nil where outside is set
-	outside *natsProcess   // as a process of its own, which can be killed
-	natsURL string         // where the workers find NATS
-	between *relay         // on the way there, in some tests
-	full    func()         // gives a full disk its space back, in some tests
-	nc      *nats.Conn
-	js      jetstream.JetStream
-	mesos   *local.Mesos // nil on a Mesos that is not the test's own
-	masters string       // base URL
-	// operator may break Mesos; nil where nobody says how.
+	t        testing.TB
+	dir      string
+	nats     *server.Server // in this process; nil where outside is set
+	outside  *natsProcess   // as a process of its own, which can be killed
+	natsURL  string         // where the workers find NATS
+	between  *relay         // on the way there, in some tests
+	full     func()         // gives a full disk its space back, in some tests
+	nc       *nats.Conn
+	js       jetstream.JetStream
+	mesos    *local.Mesos // nil on a Mesos that is not the test's own
+	masters  string       // base URL
 	operator operator
 	remote   *remote  // the Mesos that is not the test's own
 	release  func()   // lets others use it

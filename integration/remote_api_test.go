@@ -1,0 +1,105 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/clustersmith/clustersmith/mesos/local"
+)
+
+// What an operator asks of a master over HTTP, as the methods of the local Mesos have it.
+
+type object = map[string]any
+
+// send posts to one of the master's endpoints.
+func (r *remote) send(ctx context.Context, path string, body any) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+path, bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	if answer, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode/100 != 2 {
+		return fmt.Errorf("%s%s: %s: %s (%w)", r.url, path, resp.Status, answer, err)
+	}
+	return nil
+}
+
+// Maintain makes the schedule the one of this agent's machine, or empty for a zero start.
+func (r *remote) Maintain(ctx context.Context, ip string, start time.Time, duration time.Duration) error {
+	windows := []object{}
+	if !start.IsZero() {
+		windows = append(windows, object{
+			"machine_ids": []object{{"hostname": r.hostname(ip), "ip": ip}},
+			"unavailability": object{
+				"start": object{"nanoseconds": start.UnixNano()}, "duration": object{"nanoseconds": duration.Nanoseconds()},
+			},
+		})
+	}
+	return r.send(ctx, "/maintenance/schedule", object{"windows": windows})
+}
+
+// InverseAnswers are what frameworks said to an agent's inverse offers, by their IDs.
+func (r *remote) InverseAnswers(_ context.Context, ip string) (map[string]local.InverseAnswer, error) {
+	var status struct {
+		Draining []struct {
+			ID struct {
+				IP string `json:"ip"`
+			} `json:"id"`
+			Statuses []struct {
+				Status    string `json:"status"`
+				Framework struct {
+					Value string `json:"value"`
+				} `json:"framework_id"`
+			} `json:"statuses"`
+		} `json:"draining_machines"`
+	}
+	if err := r.get("/maintenance/status", &status); err != nil {
+		return nil, err
+	}
+	answers := map[string]local.InverseAnswer{}
+	for _, m := range status.Draining {
+		for _, s := range m.Statuses {
+			switch {
+			case m.ID.IP != ip:
+			case s.Status == "ACCEPT":
+				answers[s.Framework.Value] = local.InverseAccepted
+			case s.Status == "DECLINE":
+				answers[s.Framework.Value] = local.InverseDeclined
+			}
+		}
+	}
+	return answers, nil
+}
+
+// Deactivate takes an agent out of the offers, or puts it back.
+func (r *remote) Deactivate(ctx context.Context, ip string, on bool) error {
+	call := "reactivate_agent"
+	if on {
+		call = "deactivate_agent"
+	}
+	for _, a := range r.Agents() {
+		if a.IP == ip {
+			return r.send(ctx, "/api/v1", object{
+				"type": map[bool]string{true: "DEACTIVATE_AGENT", false: "REACTIVATE_AGENT"}[on],
+				call:   object{"agent_id": object{"value": a.ID}},
+			})
+		}
+	}
+	return fmt.Errorf("%w: %s", local.ErrNoSuchAgent, ip)
+}
