@@ -40,6 +40,7 @@ type world struct {
 	operator operator
 	remote   *remote  // the Mesos that is not the test's own
 	release  func()   // lets others use it
+	broken   bool     // it may have to be mended before
 	spare    []string // agents of it that this world is not to use
 	log      *slog.Logger
 	started  atomic.Int32 // sets of workers
