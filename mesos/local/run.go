@@ -77,7 +77,7 @@ func (r *run) prepare(ctx context.Context) error {
 		return fmt.Errorf("Failed to create the sandbox: %w", err)
 	}
 	if r.image != nil { // as an agent without --image_providers says
-		return fmt.Errorf("Unsupported container image type: %s", r.image.GetType())
+		return fmt.Errorf("Unsupported container image type: %d", r.image.GetType())
 	}
 	for _, uri := range r.command.URIs {
 		if err := fetch(ctx, uri, r.dir); err != nil {
