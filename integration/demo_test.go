@@ -47,6 +47,7 @@ func demo(t *testing.T, interruptAt string) (output string, status int) {
 
 // The demo shows a cluster from request to verification and back, and again right after.
 func TestDemo(t *testing.T) {
+	sliced(t)
 	for range 2 {
 		out, status := demo(t, "")
 		if status != 0 {
@@ -62,6 +63,7 @@ func TestDemo(t *testing.T) {
 
 // Ctrl-C at any moment leaves no process and no data.
 func TestDemoInterrupted(t *testing.T) {
+	sliced(t)
 	for _, at := range []string{"== clustersmith dev", "nats://", "accepted", "launching", "forming", "verified,", "== destroy"} {
 		t.Run(at, func(t *testing.T) {
 			if out, status := demo(t, at); status == 0 {

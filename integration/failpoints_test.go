@@ -300,6 +300,18 @@ func (w *world) record(job string) (rec contracts.JobRecord) {
 	return rec
 }
 
+// frameworkOf is a cluster's framework, as its record has it.
+func (w *world) frameworkOf(cluster string) string {
+	w.t.Helper()
+	kv, err := w.js.KeyValue(w.t.Context(), contracts.BucketClusters)
+	must(w.t, err)
+	e, err := kv.Get(w.t.Context(), cluster)
+	must(w.t, err)
+	var rec contracts.ClusterRecord
+	must(w.t, json.Unmarshal(e.Value(), &rec))
+	return rec.Framework
+}
+
 // tell says when the process has ended.
 func (p *process) tell(died chan<- *process) {
 	go func() { <-p.done; died <- p }()

@@ -49,6 +49,9 @@ func TestFetchedExecutor(t *testing.T) {
 				return
 			}
 			end := w.failed(h, contracts.ReasonLaunchFailed)
+			if takenByChaos(end) {
+				return
+			}
 			if end.Data.Details == nil || len(end.Data.Details.Tasks) == 0 {
 				t.Fatalf("no failed tasks in the details: %+v", end.Data)
 			}

@@ -84,6 +84,7 @@ func processesIn(dir string) []string {
 
 // framework is one as Mesos shows it.
 type framework struct {
+	ID              string  `json:"id"`
 	Name            string  `json:"name"`
 	FailoverTimeout float64 `json:"failover_timeout"` // seconds
 }
@@ -124,9 +125,12 @@ func (w *world) frameworks() (names []string) {
 // kept checks that a cluster has one framework, which Mesos keeps for years without a worker.
 func (w *world) kept(cluster string) {
 	w.t.Helper()
-	found := 0
+	found, own := 0, ""
+	if w.remote != nil { // in which other tests have clusters of that name
+		own = w.frameworkOf(cluster)
+	}
 	for _, f := range w.inMesos() {
-		if f.Name != "clustersmith/"+cluster {
+		if f.Name != "clustersmith/"+cluster || own != "" && f.ID != own {
 			continue
 		}
 		found++
