@@ -104,6 +104,7 @@ func TestSandboxFull(t *testing.T) {
 		return
 	}
 	full := fault{
+		needs:  (*world).needsLocal, // whose sandboxes are on a disk of the test's own
 		reason: contracts.ReasonStartFailed, says: "no space left on device", attempts: 2,
 		config: broken(func(*world, *workerConfig) {}),
 		prepare: func(w *world) {
