@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"os"
 	"path/filepath"
@@ -34,7 +33,7 @@ func secured(t *testing.T) (w *world, workerOf func(*worker.Config)) {
 	}
 	certificate := tlstest.New(t, names...)
 	w = newWorld(t, list, func(c *local.Config) {
-		c.TLS = &tls.Config{Certificates: []tls.Certificate{certificate.TLS}}
+		c.TLS = certificate.Server()
 		c.AgentTLS = c.TLS
 		c.ExecutorEnv = map[string]string{"LIBPROCESS_SSL_ENABLED": "1", "LIBPROCESS_SSL_VERIFY_CERT": "1", "LIBPROCESS_SSL_CA_FILE": certificate.CertFile}
 		c.AuthenticateExecutors = true

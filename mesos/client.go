@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/clustersmith/clustersmith/mesos/libprocess"
 )
 
 const schedulerPath = "/api/v1/scheduler"
@@ -41,12 +43,16 @@ func NewClient(config Config) (*Client, error) {
 		}
 		c.masters = append(c.masters, u)
 	}
+	trust := config.TLSConfig
+	if trust == nil {
+		trust = libprocess.TLS()
+	}
 	c.http = &http.Client{
 		// Redirects are followed by send, which keeps method, body and credentials.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: config.CallTimeout, KeepAlive: 15 * time.Second}).DialContext,
-			TLSClientConfig:     config.TLSConfig,
+			TLSClientConfig:     trust,
 			TLSHandshakeTimeout: config.CallTimeout,
 			MaxIdleConnsPerHost: maxParallelCalls,
 			IdleConnTimeout:     30 * time.Second,

@@ -19,7 +19,7 @@ type Config struct {
 	// Principal and Secret are sent as HTTP basic authentication where Secret is not empty.
 	// Principal is also the framework's principal.
 	Principal, Secret string
-	// TLSConfig is used for https masters; nil means the system's roots.
+	// TLSConfig is used for https masters; nil means the system's roots and the suites of libprocess.TLS.
 	TLSConfig *tls.Config
 	// Codec is Protobuf (default) or JSON.
 	Codec Codec

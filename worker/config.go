@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/caarlos0/env/v11"
+	"github.com/clustersmith/clustersmith/mesos/libprocess"
 )
 
 // Config is a worker's configuration. Every field has its environment variable; WithDefaults
@@ -186,5 +187,7 @@ func tlsConfig(file string) (*tls.Config, error) {
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, fmt.Errorf("%sMESOS_CA: %s holds no PEM certificate", EnvPrefix, file)
 	}
-	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
+	c := libprocess.TLS()
+	c.RootCAs = pool
+	return c, nil
 }

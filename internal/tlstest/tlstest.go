@@ -2,9 +2,8 @@
 package tlstest
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -32,11 +31,11 @@ func New(t testing.TB, names ...string) Certificate {
 			t.Fatal(err)
 		}
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(err)
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageCertSign,
 	}
 	for _, name := range names {
 		if ip := net.ParseIP(name); ip != nil {
@@ -59,4 +58,13 @@ func New(t testing.TB, names ...string) Certificate {
 	}
 	c.CertFile, c.KeyFile = write("cert.pem", "CERTIFICATE", der), write("key.pem", "PRIVATE KEY", secret)
 	return c
+}
+
+// Server serves TLS as Mesos' masters and agents do unless they are told otherwise: the cipher suites are
+// those of libprocess' default that Go knows, and TLS 1.3 is off.
+func (c Certificate) Server() *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{c.TLS}, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA, tls.TLS_RSA_WITH_AES_256_CBC_SHA},
+	}
 }

@@ -95,6 +95,9 @@ func (a *agent) subscribe(ctx context.Context, call *mesosexec.Call) (*stream, e
 		resp.Body.Close()
 	}
 	if err != nil {
+		if a.untold(ctx, err) {
+			err = &untoldTLS{err}
+		}
 		cancel(nil)
 		return nil, err
 	}

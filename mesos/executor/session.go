@@ -137,6 +137,7 @@ func (m streamEnded) apply(r *run) {
 	}
 	var no *refusal
 	var stranger *untrusted
+	var untold *untoldTLS
 	switch {
 	case s.ever && !r.cfg.Checkpoint:
 		r.shutdown("the agent is gone and the framework does not checkpoint", fmt.Errorf("executor: agent gone: %w", m.err))
@@ -149,6 +150,9 @@ func (m streamEnded) apply(r *run) {
 		return
 	case !s.ever && errors.As(m.err, &stranger): // with nodes to lose, it may be a change of certificates
 		r.shutdown("the agent is not trusted", fmt.Errorf("executor: %w", m.err))
+		return
+	case !s.ever && errors.As(m.err, &untold):
+		r.shutdown("the agent cannot be spoken to", fmt.Errorf("executor: %w", m.err))
 		return
 	}
 	r.after(backoff(s.attempts, r.cfg.BackoffMax), resubscribe{m.generation})

@@ -1,15 +1,22 @@
 package executor
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/clustersmith/clustersmith/mesos/libprocess"
 )
 
 // agentTLS says how to reach an agent that serves TLS; nil means plain HTTP. It reads what agents
-// themselves are configured by and hand on to their executors (docs/ssl.md of Apache Mesos, the
+// themselves are configured by and may hand on to their executors (docs/ssl.md of Apache Mesos, the
 // names of 1.x and those that 1.9 renamed; SSL_ for LIBPROCESS_SSL_ as Mesos still takes it):
 // _ENABLED; _CA_FILE or _CA_DIR; _VERIFY_SERVER_CERT or _VERIFY_CERT; _REQUIRE_CERT or
 // _REQUIRE_CLIENT_CERT with _CERT_FILE and _KEY_FILE.
@@ -17,7 +24,7 @@ func (e *environment) agentTLS(endpoint string) *tls.Config {
 	if !e.ssl("ENABLED") {
 		return nil
 	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	c := libprocess.TLS()
 	clientCert := e.ssl("REQUIRE_CERT", "REQUIRE_CLIENT_CERT")
 	if clientCert {
 		// Read only where the agent asks for one: the key may be for root's eyes.
@@ -69,6 +76,34 @@ type untrusted struct{ why error }
 
 func (e *untrusted) Error() string { return "the agent's certificate: " + e.why.Error() }
 func (e *untrusted) Unwrap() error { return e.why }
+
+// untoldTLS says that the agent serves TLS only, and nobody told its executor.
+type untoldTLS struct{ why error }
+
+func (e *untoldTLS) Error() string {
+	return "the agent serves TLS only, which its --executor_environment_variables have to say (LIBPROCESS_SSL_ENABLED): " + e.why.Error()
+}
+func (e *untoldTLS) Unwrap() error { return e.why }
+
+// untold finds out whether plain HTTP failed because the agent serves TLS only: it hangs up on what is
+// no handshake.
+func (a *agent) untold(ctx context.Context, err error) bool {
+	plain, ok := strings.CutPrefix(a.url, "http://")
+	if !ok || !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		return false
+	}
+	c := libprocess.TLS()
+	c.InsecureSkipVerify = true // nothing is said to it
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	endpoint, _, _ := strings.Cut(plain, "/")
+	conn, err := (&tls.Dialer{Config: c}).DialContext(ctx, "tcp", endpoint)
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
 
 // roots are the CAs to check against; nil means the system's.
 func (e *environment) roots() *x509.CertPool {

@@ -5,11 +5,13 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	mesosexec "github.com/mesos/mesos-go/api/v1/lib/executor"
@@ -47,7 +49,8 @@ func TestAgentServesTLS(t *testing.T) {
 				}
 				w.WriteHeader(http.StatusAccepted)
 			}))
-			s.TLS = &tls.Config{Certificates: []tls.Certificate{ours.TLS}, ClientAuth: tls.RequestClientCert}
+			s.TLS = ours.Server()
+			s.TLS.ClientAuth = tls.RequestClientCert
 			s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
 			s.StartTLS()
 			defer s.Close()
@@ -80,6 +83,52 @@ func TestUntrustedAgentEndsTheExecutor(t *testing.T) {
 	if err := x.wait(); err == nil || !strings.Contains(err.Error(), "the agent's certificate: ") {
 		t.Error(err)
 	}
+}
+
+// An executor that does not know that its agent serves TLS ends and says what to configure, where the
+// agent hangs up on what is no handshake; net/http answers it.
+func TestAgentServesTLSOnly(t *testing.T) {
+	t.Parallel()
+	config := tlstest.New(t, "127.0.0.1").Server()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() {
+				defer c.Close()
+				first := make([]byte, 1)
+				if _, err := c.Read(first); err == nil && first[0] == 0x16 { // a handshake
+					_ = tls.Server(&begun{c, first}, config).Handshake() // the client says whether it is content
+				}
+			})
+		}
+	})
+	t.Cleanup(func() { l.Close(); all.Wait() })
+	x := runExecutorWith(t, nil, func(a *scriptedAgent) { a.addr = l.Addr().String() })
+	if err := x.wait(); err == nil || !strings.Contains(err.Error(), "LIBPROCESS_SSL_ENABLED") {
+		t.Error(err)
+	}
+}
+
+// begun is a connection of which something was read already.
+type begun struct {
+	net.Conn
+	read []byte
+}
+
+func (b *begun) Read(p []byte) (int, error) {
+	if n := copy(p, b.read); n > 0 {
+		b.read = b.read[n:]
+		return n, nil
+	}
+	return b.Conn.Read(p)
 }
 
 // A certificate is the agent's if it names its address or this machine.
