@@ -221,6 +221,25 @@ func TestImpossibleRequests(t *testing.T) {
 	w.settled()
 }
 
+// What was short is told at the end also where Mesos offers nothing any more by then.
+func TestShortageIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, agents(3, 4, 4096), quick)
+	w.needsOperator()
+	w.worker()
+	req := request("crowded", 4, 1)
+	req.Deadline = contracts.Duration(6 * time.Second)
+	w.publish(contracts.SubjectCreate, req)
+	w.at(req.ID, contracts.PhaseWaitingResources)
+	for _, a := range w.operator.Agents() {
+		must(t, w.operator.CrashAgent(a.IP))
+	}
+	end := w.failed(w.await(req.ID), contracts.ReasonInsufficientResources)
+	if !strings.Contains(end.Data.Message, "4 masters") || end.Data.Details == nil || end.Data.Details.Nearest == "" {
+		t.Errorf("what was short is not told: %s %+v", end.Data.Message, end.Data.Details)
+	}
+}
+
 // A name in use by another specification is refused at once; the cluster is not touched.
 func TestNameConflict(t *testing.T) {
 	t.Parallel()

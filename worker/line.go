@@ -111,9 +111,7 @@ func (r *run) enter(ctx context.Context) (p pass, err error) {
 	p.again = r.rec.Short != nil && !p.first
 	if p.again && !r.w.line.try(role) {
 		p.again = false
-		short := r.rec.Short
-		f := &jobs.Failure{Reason: short.Reason, Message: short.Message, Details: short.Details}
-		return p, r.leave(ctx, p, &notNow{delay: r.w.backOff(ctx, r.rec.Waits), failure: f})
+		return p, r.leave(ctx, p, &notNow{delay: r.w.backOff(ctx, r.rec.Waits), failure: shortOf(r.rec)})
 	}
 	return p, nil
 }

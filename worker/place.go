@@ -194,7 +194,12 @@ func (r *run) wait(ctx context.Context, f *jobs.Failure) error {
 	if err != nil {
 		return err
 	}
-	return &notNow{delay: r.w.backOff(ctx, r.rec.Waits), failure: f}
+	return &notNow{delay: r.w.backOff(ctx, r.rec.Waits), failure: shortOf(r.rec)}
+}
+
+// shortOf is what a job that waits ends with if it finds nothing until its deadline.
+func shortOf(rec contracts.JobRecord) *jobs.Failure {
+	return &jobs.Failure{Reason: rec.Short.Reason, Message: rec.Short.Message, Details: rec.Short.Details}
 }
 
 // short is what a job that waits ends with. Where Mesos offers nothing now, it is still told what was
