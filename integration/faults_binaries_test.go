@@ -68,7 +68,7 @@ func (w *world) script(mode os.FileMode, text string) (path string) {
 	dir, err := os.MkdirTemp(w.dir, "script-")
 	must(w.t, err)
 	path = filepath.Join(dir, "program")
-	must(w.t, os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), mode))
+	must(w.t, proc.WriteProgram(path, []byte("#!/bin/sh\n"+text+"\n"), mode))
 	return path
 }
 

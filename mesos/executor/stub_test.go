@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/clustersmith/clustersmith/internal/proc"
 )
 
 // stubVariable makes the test's program a stub of a redis-server, which misbehaves as the
@@ -28,7 +30,7 @@ func stubServer(t *testing.T, words string) string {
 func script(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "redis-server")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+	if err := proc.WriteProgram(path, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return path

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	mesos "github.com/mesos/mesos-go/api/v1/lib"
+
+	"github.com/clustersmith/clustersmith/internal/proc"
 )
 
 // fetchTimeout bounds one download.
@@ -47,12 +49,12 @@ func fetch(ctx context.Context, uri mesos.CommandInfo_URI, sandbox string) error
 	if uri.GetExecutable() {
 		mode = 0o755
 	}
-	out, err := os.OpenFile(target, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, mode)
+	content, err := io.ReadAll(source)
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, source)
-	return errors.Join(err, out.Close())
+	// The fetcher of Mesos is a process of its own; this one forks others meanwhile.
+	return proc.WriteProgram(target, content, mode)
 }
 
 // open opens what a URI points to.
