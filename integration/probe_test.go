@@ -2,11 +2,8 @@ package integration
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -92,24 +89,18 @@ type framework struct {
 // inMesos lists the frameworks that Mesos shows.
 func (w *world) inMesos() []framework {
 	w.t.Helper()
-	var body []byte
-	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(20 * time.Millisecond) { // a master that has just started tells nobody when it is ready
-		resp, err := http.Get(w.masters + "/state")
-		if err == nil {
-			body, err = io.ReadAll(resp.Body)
-			resp.Body.Close() //nolint:errcheck // read only
-			if err == nil && resp.StatusCode == http.StatusOK {
-				break
-			}
-		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("the master's state: %v: %s", err, body)
-		}
-	}
 	var state struct {
 		Frameworks []framework `json:"frameworks"`
 	}
-	must(w.t, json.Unmarshal(body, &state))
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(20 * time.Millisecond) { // a master that has just started tells nobody when it is ready
+		err := readJSON(w.masters+"/state", &state)
+		if err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("the master's state: %v", err)
+		}
+	}
 	return state.Frameworks
 }
 

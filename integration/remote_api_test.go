@@ -69,7 +69,7 @@ func (r *remote) InverseAnswers(_ context.Context, ip string) (map[string]local.
 			} `json:"statuses"`
 		} `json:"draining_machines"`
 	}
-	if err := r.get("/maintenance/status", &status); err != nil {
+	if err := readJSON(r.url+"/maintenance/status", &status); err != nil {
 		return nil, err
 	}
 	answers := map[string]local.InverseAnswer{}

@@ -91,7 +91,7 @@ func (r *remote) registered() (list []local.AgentStatus, err error) {
 			Active bool   `json:"active"`
 		} `json:"slaves"`
 	}
-	if err := r.get("/state", &answer); err != nil {
+	if err := readJSON(r.url+"/state", &answer); err != nil {
 		return nil, err
 	}
 	names := map[string]string{}
@@ -123,11 +123,11 @@ func (r *remote) hostname(ip string) string {
 	return r.names[ip]
 }
 
-// get reads one of the master's endpoints.
-func (r *remote) get(path string, into any) error {
+// readJSON reads what a server tells at a URL.
+func readJSON(url string, into any) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (r *remote) get(path string, into any) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s%s: %s: %s", r.url, path, resp.Status, body)
+		return fmt.Errorf("%s: %s: %s", url, resp.Status, body)
 	}
 	return json.Unmarshal(body, into)
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/clustersmith/clustersmith/internal/tlstest"
 )
 
-// The agent's own TLS settings, which its executors get to see, decide how they speak to it.
+// The agent's own TLS settings, of which its executors are told, decide how they speak to it.
 func TestAgentServesTLS(t *testing.T) {
 	t.Parallel()
 	ours, other := tlstest.New(t, "127.0.0.1"), tlstest.New(t, "127.0.0.1")

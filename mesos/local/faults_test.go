@@ -101,9 +101,7 @@ func TestReconcileBeforeAgentsAreBack(t *testing.T) {
 	o := s.offer(0, "")
 	s.launch(o, task("t1", o, shell("sleep 100")))
 	s.status(0, "t1", "TASK_RUNNING")
-	m.StopMaster()
-	must(t, m.StartMaster(ctxOf(t)))
-	eventually(t, "the master serves", func() bool { return ready(m) })
+	restartMaster(t, m)
 	again := subscribe(t, m, obj("id", value(s.id)))
 	again.call("RECONCILE", obj("tasks", list(obj("task_id", value("t1"), "agent_id", at(o, "agent_id")))))
 	again.status(0, "t1", "TASK_UNKNOWN")
@@ -120,9 +118,7 @@ func TestRecoveredFrameworkStays(t *testing.T) {
 	o := s.offer(0, "")
 	s.launch(o, task("t1", o, shell("sleep 100")))
 	s.status(0, "t1", "TASK_RUNNING")
-	m.StopMaster()
-	must(t, m.StartMaster(ctxOf(t)))
-	eventually(t, "the master serves", func() bool { return ready(m) })
+	restartMaster(t, m)
 	frameworks := func() (ids []any) {
 		for _, f := range at(getState(t, m.URL()), "frameworks").([]any) {
 			ids = append(ids, at(f, "id"))
@@ -141,6 +137,14 @@ func TestRecoveredFrameworkStays(t *testing.T) {
 	back := subscribe(t, m, obj("id", value(s.id), "failover_timeout", 0.1))
 	back.close()
 	eventually(t, "its own timeout is over", func() bool { return !slices.Contains(frameworks(), any(s.id)) })
+}
+
+// restartMaster returns when the master serves again.
+func restartMaster(t *testing.T, m *local.Mesos) {
+	t.Helper()
+	m.StopMaster()
+	must(t, m.StartMaster(ctxOf(t)))
+	eventually(t, "the master serves", func() bool { return ready(m) })
 }
 
 func ready(m *local.Mesos) bool {
