@@ -65,7 +65,7 @@ fuzz: ## every fuzz target for TIME (70s) each
 	@scripts/fuzz
 
 .PHONY: chaos
-chaos: deps build ## the suite on a Mesos that delays, reorders and loses, a sixth of it a run: TIMES=6 runs, seeds from FIRST=1
+chaos: deps build ## the suite on a Mesos that delays, reorders and loses, a sixth of it a run: TIMES=6 runs, JOBS=1 at a time, seeds from FIRST=1
 	@TIMES=$(TIMES) FIRST=$(FIRST) scripts/chaos
 
 .PHONY: soak
