@@ -74,15 +74,15 @@ var masterFaults = []fault{
 
 // throughRelay makes everybody reach the master through a relay.
 func (w *world) throughRelay() {
-	w.between = newRelay(w.t, strings.TrimPrefix(w.masters, "http://"))
-	w.masters = "http://" + w.between.address()
+	w.between = newRelay(w.t, hostOf(w.masters))
+	w.masters = schemeOf(w.masters) + w.between.address()
 }
 
 // newLeader makes the master's address that of one that no longer leads: its streams end, and
 // what is asked there is redirected to a relay, behind which the leader is found.
 func (w *world) newLeader(prefix string) {
 	w.t.Helper()
-	r := newRelay(w.t, strings.TrimPrefix(w.masters, "http://"))
+	r := newRelay(w.t, hostOf(w.masters))
 	must(w.t, w.mesos.Redirect(prefix+r.address()))
 	must(w.t, w.mesos.CutStreams(w.t.Context()))
 }

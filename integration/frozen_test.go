@@ -26,8 +26,8 @@ func TestFrozenWorkerDoesNoHarm(t *testing.T) {
 				for _, name := range []string{"a", "b"} {
 					cfg := w.config()
 					cfg.Name = name
-					relays[name] = newRelay(t, strings.TrimPrefix(w.masters, "http://"))
-					cfg.Masters = []string{"http://" + relays[name].address()}
+					relays[name] = newRelay(t, hostOf(w.masters))
+					cfg.Masters = []string{schemeOf(w.masters) + relays[name].address()}
 					workers[name] = w.processWith(cfg)
 				}
 				req := request("frozen", 3, 1)

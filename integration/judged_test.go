@@ -10,11 +10,12 @@ import (
 // this world: every job's whole history, and what lives.
 func (w *world) judged() {
 	w.t.Helper()
-	s, err := whole.Collect(w.t.Context(), whole.Source{JetStream: w.js, Mesos: w.masters, Sandboxes: filepath.Join(w.dir, "mesos")})
-	must(w.t, err)
-	if w.mesos == nil { // others may use a Mesos that is not ours
-		s.Frameworks = nil
+	source := whole.Source{JetStream: w.js, Sandboxes: filepath.Join(w.dir, "mesos")}
+	if w.mesos != nil { // others may use a Mesos that is not ours
+		source.Mesos = w.masters
 	}
+	s, err := whole.Collect(w.t.Context(), source)
+	must(w.t, err)
 	for _, b := range whole.Judge(s) {
 		w.t.Errorf("breach: %s", b)
 	}

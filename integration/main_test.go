@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -47,7 +48,12 @@ func run(m *testing.M) int {
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		if _, ok := <-interrupted; ok {
-			os.RemoveAll(dir)
+			for range 50 { // the tests go on making files meanwhile
+				if os.RemoveAll(dir) == nil {
+					break
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
 			os.Exit(130)
 		}
 	}()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,16 @@ type framework struct {
 	FailoverTimeout float64 `json:"failover_timeout"` // seconds
 }
 
+// web is what the world's master serves, on the way that the workers take.
+func (w *world) web() web {
+	m := web{client: http.DefaultClient}
+	if w.remote != nil {
+		m = w.remote.web
+	}
+	m.url = w.masters
+	return m
+}
+
 // inMesos lists the frameworks that Mesos shows.
 func (w *world) inMesos() []framework {
 	w.t.Helper()
@@ -93,7 +104,7 @@ func (w *world) inMesos() []framework {
 		Frameworks []framework `json:"frameworks"`
 	}
 	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(20 * time.Millisecond) { // a master that has just started tells nobody when it is ready
-		err := readJSON(w.masters+"/state", &state)
+		err := w.web().get("/state", &state)
 		if err == nil {
 			break
 		}

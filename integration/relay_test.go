@@ -2,6 +2,7 @@ package integration
 
 import (
 	"net"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -34,6 +35,14 @@ func newRelay(t testing.TB, target string) *relay {
 	t.Cleanup(r.end)
 	return r
 }
+
+// hostOf is a base URL's host:port, schemeOf what stands before.
+func hostOf(base string) string {
+	_, host, _ := strings.Cut(base, "://")
+	return host
+}
+
+func schemeOf(base string) string { return strings.TrimSuffix(base, hostOf(base)) }
 
 func (r *relay) address() string { return r.Addr().String() }
 

@@ -1,12 +1,8 @@
 package integration
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"time"
 
 	"github.com/clustersmith/clustersmith/mesos/local"
@@ -15,30 +11,6 @@ import (
 // What an operator asks of a master over HTTP, as the methods of the local Mesos have it.
 
 type object = map[string]any
-
-// send posts to one of the master's endpoints.
-func (r *remote) send(ctx context.Context, path string, body any) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.url+path, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close() //nolint:errcheck // read only
-	if answer, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode/100 != 2 {
-		return fmt.Errorf("%s%s: %s: %s (%w)", r.url, path, resp.Status, answer, err)
-	}
-	return nil
-}
 
 // Maintain makes the schedule the one of this agent's machine, or empty for a zero start.
 func (r *remote) Maintain(ctx context.Context, ip string, start time.Time, duration time.Duration) error {
@@ -51,7 +23,7 @@ func (r *remote) Maintain(ctx context.Context, ip string, start time.Time, durat
 			},
 		})
 	}
-	return r.send(ctx, "/maintenance/schedule", object{"windows": windows})
+	return r.post(ctx, "/maintenance/schedule", object{"windows": windows})
 }
 
 // InverseAnswers are what frameworks said to an agent's inverse offers, by their IDs.
@@ -69,7 +41,7 @@ func (r *remote) InverseAnswers(_ context.Context, ip string) (map[string]local.
 			} `json:"statuses"`
 		} `json:"draining_machines"`
 	}
-	if err := readJSON(r.url+"/maintenance/status", &status); err != nil {
+	if err := r.get("/maintenance/status", &status); err != nil {
 		return nil, err
 	}
 	answers := map[string]local.InverseAnswer{}
@@ -95,7 +67,7 @@ func (r *remote) Deactivate(ctx context.Context, ip string, on bool) error {
 	}
 	for _, a := range r.Agents() {
 		if a.IP == ip {
-			return r.send(ctx, "/api/v1", object{
+			return r.post(ctx, "/api/v1", object{
 				"type": map[bool]string{true: "DEACTIVATE_AGENT", false: "REACTIVATE_AGENT"}[on],
 				call:   object{"agent_id": object{"value": a.ID}},
 			})

@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/internal/proc"
+	"github.com/clustersmith/clustersmith/internal/tlstest"
 	"github.com/clustersmith/clustersmith/mesos/local"
+	"github.com/clustersmith/clustersmith/worker"
 )
 
 // operatorRole makes the test's program the command with which an operator stops and starts parts
@@ -38,16 +40,17 @@ func beOperator(args []string) int {
 
 // The tests run on a Mesos that was there before them, which they share, and break it by the commands
 // of its operator; without those they say what is missing. Here that Mesos is a local one of another
-// process.
+// process, with TLS and credentials.
 func TestMesosThatIsThere(t *testing.T) {
 	t.Parallel()
 	if os.Getenv(remoteURL) != "" {
 		t.Skip("the tests run on such a Mesos themselves")
 	}
 	sliced(t)
-	dir := t.TempDir()
+	dir, certificate := t.TempDir(), tlstest.New(t, "127.0.0.1")
 	m, err := local.Start(t.Context(), local.Config{
 		Agents: agents(5, 8, 8192), Dir: dir, Logger: testLogger(t), AgentPingTimeout: 300 * time.Millisecond, AgentMaxPings: 3,
+		TLS: certificate.Server(), Credentials: map[string]string{"clustersmith": "s3cret"},
 	})
 	must(t, err)
 	op := localOperator{m}
@@ -80,7 +83,8 @@ func TestMesosThatIsThere(t *testing.T) {
 				cmd.Env = append(cmd.Env, e)
 			}
 		}
-		cmd.Env = append(append(cmd.Env, remoteURL+"="+m.URL()), env...)
+		cmd.Env = append(append(cmd.Env, remoteURL+"="+m.URL(), worker.EnvPrefix+"MESOS_CA="+certificate.CertFile,
+			worker.EnvPrefix+"MESOS_PRINCIPAL=clustersmith", worker.EnvPrefix+"MESOS_SECRET=s3cret"), env...)
 		var out strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &out
 		must(t, proc.Start(cmd))

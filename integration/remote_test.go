@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,11 +18,13 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/mesos/local"
+	"github.com/clustersmith/clustersmith/worker"
 )
 
 // What says that the tests are to run on a Mesos that is there already, and how to break it.
 const (
-	// remoteURL is its leading master, http://host:port. All agents are on this machine.
+	// remoteURL is its leading master, http://host:port or https://host:port. All agents are on this
+	// machine. Credentials, CA, user and encoding are those of the workers' own variables.
 	remoteURL = "CLUSTERSMITH_TEST_MESOS"
 	// remoteStop is a shell command that kills what its arguments name, `master` or `agent ADDRESS`, as
 	// SIGKILL does; an agent's executors live on.
@@ -60,7 +59,8 @@ func (o localOperator) StopMaster() error {
 
 // remote is a Mesos that all tests of this process share.
 type remote struct {
-	url         string
+	web
+	workers     worker.Config // how a worker gets at it
 	stop, start string
 	// use is held by every test that uses it, and held alone by those that break it.
 	use sync.RWMutex
@@ -75,8 +75,14 @@ type remote struct {
 const operatorLimit = 90 * time.Second
 
 var theRemote = sync.OnceValues(func() (*remote, error) {
-	r := &remote{url: os.Getenv(remoteURL), stop: os.Getenv(remoteStop), start: os.Getenv(remoteStart), master: true}
+	r := &remote{stop: os.Getenv(remoteStop), start: os.Getenv(remoteStart), master: true}
 	var err error
+	if r.workers, err = worker.ConfigFromEnv(); err != nil {
+		return nil, err
+	}
+	if r.web, err = webOf(os.Getenv(remoteURL), r.workers); err != nil {
+		return nil, err
+	}
 	r.agents, err = r.registered()
 	return r, err
 })
@@ -91,7 +97,7 @@ func (r *remote) registered() (list []local.AgentStatus, err error) {
 			Active bool   `json:"active"`
 		} `json:"slaves"`
 	}
-	if err := readJSON(r.url+"/state", &answer); err != nil {
+	if err := r.get("/state", &answer); err != nil {
 		return nil, err
 	}
 	names := map[string]string{}
@@ -123,31 +129,8 @@ func (r *remote) hostname(ip string) string {
 	return r.names[ip]
 }
 
-// readJSON reads what a server tells at a URL.
-func readJSON(url string, into any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close() //nolint:errcheck // read only
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
-	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", url, resp.Status, body)
-	}
-	return json.Unmarshal(body, into)
-}
-
-// do lets the operator stop or start something.
-func (r *remote) do(ctx context.Context, command string, args ...string) error {
+// command lets the operator stop or start something.
+func (r *remote) command(ctx context.Context, command string, args ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, operatorLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", append([]string{"-c", command + ` "$@"`, "sh"}, args...)...)
@@ -163,11 +146,11 @@ func (r *remote) StopMaster() error {
 	r.mu.Lock()
 	r.master = false
 	r.mu.Unlock()
-	return r.do(context.Background(), r.stop, "master")
+	return r.command(context.Background(), r.stop, "master")
 }
 
 func (r *remote) StartMaster(ctx context.Context) error {
-	if err := r.do(ctx, r.start, "master"); err != nil {
+	if err := r.command(ctx, r.start, "master"); err != nil {
 		return err
 	}
 	r.mu.Lock()
@@ -178,11 +161,11 @@ func (r *remote) StartMaster(ctx context.Context) error {
 
 func (r *remote) CrashAgent(ip string) error {
 	r.up(ip, false)
-	return r.do(context.Background(), r.stop, "agent", ip)
+	return r.command(context.Background(), r.stop, "agent", ip)
 }
 
 func (r *remote) RestartAgent(ctx context.Context, ip string) error {
-	if err := r.do(ctx, r.start, "agent", ip); err != nil {
+	if err := r.command(ctx, r.start, "agent", ip); err != nil {
 		return err
 	}
 	r.up(ip, true)

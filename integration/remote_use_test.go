@@ -93,12 +93,10 @@ func (w *world) tearDown() {
 			if err != nil || json.Unmarshal(e.Value(), &record) != nil || record.Framework == "" {
 				continue // gone meanwhile, or no record of a framework
 			}
-			resp, err := http.PostForm(w.remote.url+"/teardown", url.Values{"frameworkId": {record.Framework}})
-			if err != nil {
-				w.t.Logf("teardown of %s: %v", record.Framework, err)
-				continue
+			form := url.Values{"frameworkId": {record.Framework}}.Encode()
+			if _, err := w.remote.do(ctx, http.MethodPost, "/teardown", "application/x-www-form-urlencoded", form); err != nil {
+				w.t.Logf("teardown of %s, which may be gone already: %v", record.Framework, err)
 			}
-			resp.Body.Close() //nolint:errcheck // 400 where it is gone already
 		}
 	}
 }

@@ -56,10 +56,10 @@ func TestSecured(t *testing.T) {
 		t.Run(codec, func(t *testing.T) {
 			t.Parallel()
 			w, with := secured(t)
-			leader := strings.TrimPrefix(w.masters, "https://")
+			leader := hostOf(w.masters)
 			other := newRelay(t, leader)
 			must(t, w.mesos.Redirect("//"+leader)) // who asks for that very host is served
-			w.masters = "https://" + other.address()
+			w.masters = schemeOf(w.masters) + other.address()
 			w.worker(with, func(c *worker.Config) { c.MesosCodec = codec })
 			req := request("secured-"+codec, 3, 1)
 			req.Placement.Role = "caches"

@@ -159,10 +159,14 @@ const ackWait = 2 * time.Second
 
 // config is a worker's configuration in this world.
 func (w *world) config() worker.Config {
-	return worker.Config{
-		NATSURL: w.natsURL, Masters: []string{w.masters}, Executor: filepath.Join(binDir, "clustersmith-executor"),
-		AckWait: ackWait, LeaseTTL: 3 * time.Second, CreateFailover: 20 * time.Second, DrainGrace: 10 * time.Second,
+	var cfg worker.Config
+	if w.remote != nil {
+		r := w.remote.workers
+		cfg = worker.Config{MesosUser: r.MesosUser, Principal: r.Principal, Secret: r.Secret, SecretFile: r.SecretFile, MesosCA: r.MesosCA, MesosCodec: r.MesosCodec}
 	}
+	cfg.NATSURL, cfg.Masters, cfg.Executor = w.natsURL, []string{w.masters}, filepath.Join(binDir, "clustersmith-executor")
+	cfg.AckWait, cfg.LeaseTTL, cfg.CreateFailover, cfg.DrainGrace = ackWait, 3*time.Second, 20*time.Second, 10*time.Second
+	return cfg
 }
 
 // worker runs a worker in this process until the test ends or stop is called.

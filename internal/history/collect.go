@@ -14,7 +14,7 @@ import (
 // Source is where a run's leftovers are.
 type Source struct {
 	JetStream jetstream.JetStream
-	// Mesos is the base URL of the leading master.
+	// Mesos is the base URL of the leading master; empty: one of which nothing can be said.
 	Mesos string
 	// Sandboxes is the folder under which the agents keep their sandboxes.
 	Sandboxes string
@@ -44,8 +44,10 @@ func Collect(ctx context.Context, src Source) (Snapshot, error) {
 	if err := s.readBuckets(ctx, src.JetStream); err != nil {
 		return s, err
 	}
-	if s.Frameworks, err = Frameworks(ctx, src.Mesos); err != nil {
-		return s, err
+	if src.Mesos != "" {
+		if s.Frameworks, err = Frameworks(ctx, src.Mesos); err != nil {
+			return s, err
+		}
 	}
 	if s.Processes, err = Processes(src.Sandboxes); err != nil {
 		return s, err
