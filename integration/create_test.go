@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -221,22 +222,46 @@ func TestImpossibleRequests(t *testing.T) {
 	w.settled()
 }
 
-// What was short is told at the end also where Mesos offers nothing any more by then.
+// What was short is told at the end also where Mesos offers nothing any more by then, be it that all
+// agents went between two looks at the offers or in the middle of one.
 func TestShortageIsNotForgotten(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, agents(3, 4, 4096), quick)
-	w.needsOperator()
-	w.worker()
-	req := request("crowded", 4, 1)
-	req.Deadline = contracts.Duration(6 * time.Second)
-	w.publish(contracts.SubjectCreate, req)
-	w.at(req.ID, contracts.PhaseWaitingResources)
-	for _, a := range w.operator.Agents() {
-		must(t, w.operator.CrashAgent(a.IP))
+	for _, when := range []string{"between", "within"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, agents(3, 4, 4096), quick)
+			w.needsOperator()
+			w.worker()
+			req := request("crowded", 4, 1)
+			req.Deadline = contracts.Duration(6 * time.Second)
+			w.publish(contracts.SubjectCreate, req)
+			w.at(req.ID, contracts.PhaseWaitingResources)
+			if when == "within" {
+				w.looks(req.Cluster, false)
+				w.looks(req.Cluster, true)
+			}
+			for _, a := range w.operator.Agents() {
+				must(t, w.operator.CrashAgent(a.IP))
+			}
+			end := w.failed(w.await(req.ID), contracts.ReasonInsufficientResources)
+			if !strings.Contains(end.Data.Message, "4 masters") || end.Data.Details == nil || end.Data.Details.Nearest == "" {
+				t.Errorf("what was short is not told: %s %+v", end.Data.Message, end.Data.Details)
+			}
+		})
 	}
-	end := w.failed(w.await(req.ID), contracts.ReasonInsufficientResources)
-	if !strings.Contains(end.Data.Message, "4 masters") || end.Data.Details == nil || end.Data.Details.Nearest == "" {
-		t.Errorf("what was short is not told: %s %+v", end.Data.Message, end.Data.Details)
+}
+
+// looks waits until a job is, or is not, subscribed for offers. Nobody tells of either.
+func (w *world) looks(cluster string, subscribed bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(5 * time.Millisecond) {
+		now := slices.ContainsFunc(w.inMesos(), func(f framework) bool { return f.Name == "clustersmith/"+cluster && f.Active })
+		if now == subscribed {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("the job of %s is subscribed: %v", cluster, now)
+		}
 	}
 }
 

@@ -262,7 +262,7 @@ func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
 	case <-time.After(awaitLimit):
 		t.Fatalf("no worker came to %s", point)
 	}
-	if c.passing > 1 {
+	if c.passing > 1 && w.remote == nil { // where no job waits: it comes to the point once in an attempt
 		if rec := w.record(job); rec.Frameworks != c.passing {
 			t.Errorf("the worker ended with framework %d of the job instead of %d", rec.Frameworks, c.passing)
 		}

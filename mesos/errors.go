@@ -26,6 +26,13 @@ var (
 	ErrDisconnected = errors.New("mesos: not subscribed at the moment")
 )
 
+// RefusedError is a master's ERROR event about a framework that it does not take, an
+// ErrInvalidFramework.
+type RefusedError struct{ Text string }
+
+func (e *RefusedError) Error() string { return fmt.Sprintf("%v: %s", ErrInvalidFramework, e.Text) }
+func (e *RefusedError) Unwrap() error { return ErrInvalidFramework }
+
 // HTTPError is an answer of a master that is not the one that was hoped for.
 type HTTPError struct {
 	URL    string
@@ -83,7 +90,7 @@ func fatalEvent(text string) error {
 	case strings.Contains(text, "has been removed"):
 		return fmt.Errorf("%w (%s)", ErrFrameworkRemoved, text)
 	default:
-		return fmt.Errorf("%w: %s", ErrInvalidFramework, text)
+		return &RefusedError{Text: text}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/internal/failpoint"
 	"github.com/clustersmith/clustersmith/jobs"
+	"github.com/clustersmith/clustersmith/mesos"
 )
 
 const (
@@ -28,7 +29,12 @@ const (
 // cleanUp tears the attempt's framework down and waits until none of its nodes is left.
 func (r *run) cleanUp(ctx context.Context) error {
 	if r.rec.Framework != "" {
-		if err := r.teardown(ctx, r.rec.Framework); err != nil {
+		err := r.teardown(ctx, r.rec.Framework)
+		if err != nil && r.rec.PlanKey == "" && (errors.Is(err, mesos.ErrInvalidFramework) || errors.Is(err, mesos.ErrUnauthorized)) {
+			r.log.Warn("Mesos lets nobody tear the framework down; it has no task, so Mesos removes it by itself, if it has it at all", "error", err)
+			err = nil
+		}
+		if err != nil {
 			return err
 		}
 		r.dropLease(ctx)

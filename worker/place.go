@@ -123,10 +123,11 @@ func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, ch
 	settled := time.NewTimer(time.Hour)
 	settled.Stop()
 	var plan chunkdist.Plan
-	planErr := error(&jobs.Failure{
+	nothing := &jobs.Failure{
 		Reason:  contracts.ReasonInsufficientResources,
 		Message: fmt.Sprintf("Mesos offered nothing in the role %q.", r.d.create.Placement.Role),
-	})
+	}
+	planErr := error(nothing)
 	for {
 		select {
 		case <-ctx.Done():
@@ -144,7 +145,13 @@ func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, ch
 			if !changed {
 				continue
 			}
-			plan, planErr = r.plan(offers)
+			switch {
+			case len(offers.list) > 0:
+				plan, planErr = r.plan(offers)
+			case planErr == nil:
+				planErr = nothing
+			default: // all were taken back; what was short of them is still the best that is known
+			}
 			if planErr == nil {
 				settled.Reset(offerSettle)
 			} else {

@@ -179,6 +179,9 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 		}
 		return v, true, err
 	}
+	if no := r.refused(err); no != nil {
+		err = no
+	}
 	var known *jobs.Failure
 	if !errors.As(err, &known) && r.left() > time.Second {
 		// NATS, Mesos or this worker had a bad moment, which says nothing of the attempt: the

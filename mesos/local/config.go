@@ -61,6 +61,8 @@ type Config struct {
 	AuthenticateExecutors bool
 	// ExecutorEnv is given to every executor and command, as --executor_environment_variables.
 	ExecutorEnv map[string]string
+	// Roles are all that frameworks may have, as --roles; empty: any.
+	Roles []string
 	// Limits bound what all frameworks of a role have together, as quota limits do.
 	Limits map[string]Limit
 	// Chaos, where not nil, lets master and agents behave as busy ones do.

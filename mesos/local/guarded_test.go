@@ -121,6 +121,21 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Frameworks in other roles than those of the master are refused in its words.
+func TestRoleWhitelist(t *testing.T) {
+	t.Parallel()
+	cfg := quick(t, "127.0.0.2")
+	cfg.Roles = []string{"golden"}
+	m := start(t, cfg)
+	s := subscribe(t, m, map[string]any{"roles": []any{"golden", "*"}})
+	s.offer(0, "")
+	other := subscribe(t, m, map[string]any{"roles": []any{"lead", "golden", "copper"}})
+	refusal, _ := other.await(0, "ERROR", is("ERROR"))
+	if got := at(refusal.body, "error", "message"); got != "Roles { copper, lead } are not present in the master's --roles" {
+		t.Errorf("refused with %q", got)
+	}
+}
+
 // A dynamic reservation names its principal; tasks take it as it was offered.
 func TestDynamicReservation(t *testing.T) {
 	t.Parallel()

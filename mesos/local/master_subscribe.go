@@ -23,6 +23,9 @@ func (m *master) subscribe(call *scheduler.Call, media string) *stream {
 	if problem := frameworkProblem(info); problem != "" {
 		return refuse(problem)
 	}
+	if strange := m.strangeRoles(info); len(strange) > 0 {
+		return refuse(fmt.Sprintf("Roles { %s } are not present in the master's --roles", strings.Join(strange, ", ")))
+	}
 	id := info.GetID().GetValue()
 	if m.removed[id] != nil {
 		return refuse("Framework has been removed")
@@ -180,6 +183,20 @@ const maxRemoved = 50
 
 func errorEvent(text string) *scheduler.Event {
 	return &scheduler.Event{Type: scheduler.Event_ERROR, Error: &scheduler.Event_Error{Message: text}}
+}
+
+// strangeRoles are a framework's roles that Config.Roles does not have, sorted.
+func (m *master) strangeRoles(info *mesos.FrameworkInfo) (strange []string) {
+	if len(m.cfg.Roles) == 0 {
+		return nil
+	}
+	for _, role := range (&framework{info: info}).roles() {
+		if role != "*" && !slices.Contains(m.cfg.Roles, role) {
+			strange = append(strange, role)
+		}
+	}
+	slices.Sort(strange)
+	return strange
 }
 
 // frameworkProblem says in Mesos' words what is wrong with a FrameworkInfo; "" means nothing.

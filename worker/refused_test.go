@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/mesos"
+)
+
+// What the master says of a framework ends a job only where another attempt would hear the same.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	for text, c := range map[string]struct {
+		kind   contracts.JobKind
+		reason contracts.Reason // empty: tried again
+		says   string
+	}{
+		"Roles { caches } are not present in the master's --roles":                     {contracts.JobCreate, contracts.ReasonInvalidRequest, "placement.role"},
+		"'FrameworkInfo.roles' contains invalid role: Role component 'a b' is invalid": {contracts.JobCreate, contracts.ReasonInvalidRequest, "placement.role"},
+		"Not authorized to register framework":                                         {contracts.JobCreate, contracts.ReasonInvalidRequest, "register_frameworks"},
+		"Not authorized to register framework in role":                                 {contracts.JobDestroy, contracts.ReasonInternal, "publish the request again"},
+		"User 'root' is not allowed to run frameworks without --root_submissions set":  {contracts.JobCreate, contracts.ReasonInternal, "CLUSTERSMITH_MESOS_USER"},
+		"Authorization failure: could not create ObjectApprovers for a framework":      {contracts.JobCreate, "", ""},
+	} {
+		r := &run{kind: c.kind, d: &delivery{}}
+		r.d.create.Placement.Role = "caches"
+		err := fmt.Errorf("worker: subscribe: %w", &mesos.RefusedError{Text: text})
+		f := r.refused(err)
+		switch {
+		case c.reason == "" && f != nil:
+			t.Errorf("%s: ends with %v", text, f)
+		case c.reason == "":
+		case f == nil:
+			t.Errorf("%s: is tried again", text)
+		case f.Reason != c.reason || !f.Final || !strings.Contains(f.Message, text) || !strings.Contains(f.Message, c.says) || !errors.Is(f, mesos.ErrInvalidFramework):
+			t.Errorf("%s: ends with %v", text, f)
+		}
+	}
+}
