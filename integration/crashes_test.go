@@ -21,6 +21,7 @@ import (
 // buries it. It can be looked at, and replayed, and does no harm to other jobs.
 func TestRequestThatKillsWorkers(t *testing.T) {
 	t.Parallel()
+	mortalProgram(t)
 	w := newWorld(t, agents(4, 4, 4096), quick)
 	req := request("deadly", 3, 0)
 	w.publish(contracts.SubjectCreate, req)
@@ -87,6 +88,7 @@ func TestCleanUpThatKillsWorkers(t *testing.T) {
 // cleanUpKills lets a create that fails or succeeds kill a worker at each point.
 func cleanUpKills(t *testing.T, fails bool, points ...failpoint.Point) {
 	t.Parallel()
+	mortalProgram(t)
 	w := newWorld(t, agents(4, 4, 4096), quick)
 	w.alone()
 	once := func(cfg *workerConfig) {
@@ -191,6 +193,7 @@ func (w *world) metric(worker, addr, name string) string {
 // yet be torn down.
 func TestWorkerEndsBetweenClusterAndJob(t *testing.T) {
 	t.Parallel()
+	mortalProgram(t)
 	t.Run("destroy", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, agents(4, 4, 4096), quick)

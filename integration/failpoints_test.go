@@ -27,6 +27,15 @@ var mortal = sync.OnceValues(func() (string, error) {
 	return program, err
 })
 
+// mortalProgram is its path. A job's time must not run while it is being built: tests that publish before they
+// start such a worker ask for it first.
+func mortalProgram(t testing.TB) string {
+	t.Helper()
+	program, err := mortal()
+	must(t, err)
+	return program
+}
+
 // crashes is a course of events in which a worker ends at each of some points.
 type crashes struct {
 	name    string
@@ -284,9 +293,7 @@ func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
 // mortalProcess starts a worker that ends when it comes to a point for the n-th time since armed exists.
 func (w *world) mortalProcess(cfg workerConfig, point failpoint.Point, n int, armed string) *process {
 	w.t.Helper()
-	program, err := mortal()
-	must(w.t, err)
-	return w.processOf(program, cfg, fmt.Sprintf("CLUSTERSMITH_FAILPOINT=%s:%d", point, n), "CLUSTERSMITH_FAILPOINT_ARM="+armed)
+	return w.processOf(mortalProgram(w.t), cfg, fmt.Sprintf("CLUSTERSMITH_FAILPOINT=%s:%d", point, n), "CLUSTERSMITH_FAILPOINT_ARM="+armed)
 }
 
 // record is what the bucket says of a job.

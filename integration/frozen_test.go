@@ -68,9 +68,8 @@ func TestFrozenWorkerDoesNoHarm(t *testing.T) {
 // that name, which is none of its business.
 func TestFrozenDestroyDoesNoHarm(t *testing.T) {
 	t.Parallel()
+	program := mortalProgram(t)
 	w := newWorld(t, agents(4, 4, 4096), quick)
-	program, err := mortal()
-	must(t, err)
 	stop := w.worker() // a create that needs a second attempt comes to that point too
 	w.verified(w.create(request("phoenix", 3, 0)))
 	stop()

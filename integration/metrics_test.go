@@ -85,6 +85,7 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 // A job whose end another worker has counted, and died of, is not counted again.
 func TestEndIsCountedOnce(t *testing.T) {
 	t.Parallel()
+	mortalProgram(t)
 	w := newWorld(t, agents(4, 4, 4096), quick)
 	req := request("counted", 3, 0)
 	w.publish(contracts.SubjectCreate, req)

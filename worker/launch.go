@@ -31,16 +31,19 @@ func newDeployment(plan chunkdist.Plan, follow func(mesos.DeploymentOptions) *me
 	return d
 }
 
-// settle waits until the tasks have been quiet for a moment: what makes one node fail often
-// makes others fail with it, and the next attempt should know of all of them.
+// settle waits, for a bounded time, until every node is bound or has failed, and the tasks have been
+// quiet for a moment: what makes one node fail often makes others fail with it, and the next attempt
+// should know of all of them. Executors that start cold answer seconds apart.
 func (d *deployment) settle(ctx context.Context) {
-	ctx, stop := context.WithTimeout(ctx, time.Second)
+	ctx, stop := context.WithTimeout(ctx, 3*time.Second)
 	defer stop()
 	for {
 		select {
 		case <-d.changed:
 		case <-time.After(150 * time.Millisecond):
-			return
+			if p := d.Progress(); p.Bound+p.Failed == p.Total {
+				return
+			}
 		case <-ctx.Done():
 			return
 		}
