@@ -168,7 +168,7 @@ var agentFaults = []fault{
 		hit:   func(w *world) { w.restartAgent() },
 	},
 	{
-		name: "a host is lost", phases: inFlight,
+		name: "a host is lost", phases: inFlight, harms: true,
 		needs: (*world).needsOperator,
 		hit:   func(w *world) { must(w.t, w.operator.LoseHost(w.busy().IP)) },
 		mend:  (*world).allHosts,
@@ -184,7 +184,7 @@ var agentFaults = []fault{
 		},
 	},
 	{
-		name: "an executor is killed", phases: inFlight,
+		name: "an executor is killed", phases: inFlight, harms: true,
 		needs: (*world).needsOperator,
 		hit: func(w *world) {
 			e := w.busy().Executors[0]
@@ -192,7 +192,7 @@ var agentFaults = []fault{
 		},
 	},
 	{
-		name: "a redis-server is killed", phases: []contracts.Phase{contracts.PhaseStarting, contracts.PhaseForming},
+		name: "a redis-server is killed", phases: []contracts.Phase{contracts.PhaseStarting, contracts.PhaseForming}, harms: true,
 		needs: (*world).needsOperator,
 		hit:   func(w *world) { w.signalOneServer(syscall.SIGKILL) },
 	},

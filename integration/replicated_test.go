@@ -134,7 +134,7 @@ func TestReplicatedNATS(t *testing.T) {
 				w, all := newReplicatedWorld(t)
 				w.workers(2, func(cfg *workerConfig) { cfg.Replicas = 3 })
 				f := fault{hit: func(w *world) { row.hit(w, all) }}
-				h := f.strike(w, request("thrice", 3, 0), phase)
+				h, _ := f.strike(w, request("thrice", 3, 0), phase)
 				f.judge(w, h)
 				if attempts := h.end().Data.Attempt; attempts > 1 && !underChaos() {
 					t.Errorf("%d attempts\n%s", attempts, h)
