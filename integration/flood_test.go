@@ -53,6 +53,7 @@ func TestFlood(t *testing.T) {
 	for i := range total {
 		if i%(total/4) == total/8 {
 			req := request(fmt.Sprintf("real-%d", i), 3, 0)
+			req.Deadline = contracts.Duration(5 * time.Minute) // it waits for its turn behind the flood
 			w.publish(contracts.SubjectCreate, req)
 			real = append(real, req)
 		}

@@ -250,17 +250,17 @@ func (r *remote) Agents() []local.AgentStatus {
 	return list
 }
 
-// mend starts again what is stopped, and waits until every agent is registered.
+// mend starts again what is stopped, a master that has ended by itself too, and waits until every agent
+// is registered.
 func (r *remote) mend() error {
 	ctx, cancel := context.WithTimeout(context.Background(), operatorLimit)
 	defer cancel()
 	r.mu.Lock()
 	master, agents := r.master, slices.Clone(r.agents)
 	r.mu.Unlock()
-	if !master {
-		if err := r.StartMaster(ctx); err != nil {
-			return err
-		}
+	var notStarted error // somebody else may have started it
+	if _, err := r.registered(); !master || errors.Is(err, syscall.ECONNREFUSED) {
+		notStarted = r.StartMaster(ctx)
 	}
 	for _, a := range agents {
 		if !a.Up {
@@ -279,7 +279,7 @@ func (r *remote) mend() error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d of %d agents are registered again: %w", len(now), len(agents), errors.Join(err, ctx.Err()))
+			return fmt.Errorf("%d of %d agents are registered again: %w", len(now), len(agents), errors.Join(err, ctx.Err(), notStarted))
 		case <-time.After(100 * time.Millisecond): // nobody tells
 		}
 	}
