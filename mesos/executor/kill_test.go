@@ -188,13 +188,13 @@ func TestInterruptAtTheBarrier(t *testing.T) {
 func TestBarrierIsNotReleased(t *testing.T) {
 	t.Parallel()
 	plan := redistest.Plan(t, 3, 0, 3)
-	x := runExecutor(t, func(c *Config) { c.BarrierTimeout = 500 * time.Millisecond })
+	x := runExecutor(t, func(c *Config) { c.BarrierTimeout = 3 * time.Second }) // servers are bound by then
 	s := x.agent.subscription()
 	s.subscribed(data(t, plan, nil))
 	s.launch(bundle.TaskID(0))
 	s.launch(bundle.TaskID(1))
 	s.all(2, mesos.TASK_STARTING)
-	const want = "the start barrier was not released within 500ms: no GO came from the worker"
+	const want = "the start barrier was not released within 3s: no GO came from the worker"
 	for range 2 {
 		if u := s.next(mesos.TASK_FAILED); u.GetMessage() != want {
 			t.Error(u.GetMessage())
