@@ -65,8 +65,8 @@ fuzz: ## every fuzz target for TIME (70s) each
 	@scripts/fuzz
 
 .PHONY: chaos
-chaos: deps build ## the suite on a Mesos that delays, reorders and loses, a sixth of it a run: TIMES=6 runs, JOBS=1 at a time, seeds from FIRST=1
-	@TIMES=$(TIMES) FIRST=$(FIRST) scripts/chaos
+chaos: deps ## the suite on a Mesos that delays, reorders and loses: TIMES=1 runs, JOBS=1 at a time, seeds from FIRST=1; SLICES=6 for sixths
+	@TIMES=$(TIMES) FIRST=$(FIRST) SLICES=$(SLICES) scripts/chaos
 
 .PHONY: soak
 soak: deps build ## random faults against a stream of jobs, judged at the end: MINUTES=3 SEED=1

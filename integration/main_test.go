@@ -16,8 +16,11 @@ import (
 	"go.uber.org/goleak"
 )
 
-// binDir holds the binaries under test, built once by TestMain.
+// binDir holds the programs under test, built once by TestMain unless testBin names a folder that has them.
 var binDir string
+
+// testBin is for many runs of the tests of one commit: scripts/chaos builds for all of them.
+const testBin = "CLUSTERSMITH_TEST_BIN"
 
 // TestMain also plays the NATS server of tests that kill it, and an operator of Mesos.
 func TestMain(m *testing.M) {
@@ -38,7 +41,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binDir = dir
 	if err := os.Setenv("TMPDIR", dir); err != nil { // so that the tests' folders go with it
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -57,11 +59,14 @@ func run(m *testing.M) int {
 			os.Exit(130)
 		}
 	}()
-	build := exec.Command("go", "build", "-o", dir+"/", "../cmd/clustersmith", "../cmd/clustersmith-executor")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "build the binaries under test:", err)
-		return 1
+	if binDir = os.Getenv(testBin); binDir == "" {
+		binDir = dir
+		build := exec.Command("go", "build", "-o", dir+"/", "../cmd/clustersmith", "../cmd/clustersmith-executor")
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			fmt.Fprintln(os.Stderr, "build the programs under test:", err)
+			return 1
+		}
 	}
 	if err := moreAtOnce(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
