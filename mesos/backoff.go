@@ -13,10 +13,10 @@ type backoff struct {
 	span        time.Duration
 }
 
-// wait sleeps for the next span, at least as long as atLeast says; it returns early, with
-// the cause, when ctx ends.
+// wait sleeps for the next span, after atLeast, which is the same for all clients; it returns
+// early, with the cause, when ctx ends.
 func (b *backoff) wait(ctx context.Context, atLeast time.Duration) error {
-	t := time.NewTimer(max(b.next(), atLeast))
+	t := time.NewTimer(atLeast + b.next())
 	defer t.Stop()
 	select {
 	case <-t.C:

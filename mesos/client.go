@@ -51,7 +51,7 @@ func NewClient(config Config) (*Client, error) {
 		// Redirects are followed by send, which keeps method, body and credentials.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
-			DialContext:         (&net.Dialer{Timeout: config.CallTimeout, KeepAlive: 15 * time.Second}).DialContext,
+			DialContext:         dialer(config.CallTimeout),
 			TLSClientConfig:     trust,
 			TLSHandshakeTimeout: config.CallTimeout,
 			MaxIdleConnsPerHost: maxParallelCalls,
@@ -60,6 +60,24 @@ func NewClient(config Config) (*Client, error) {
 		},
 	}
 	return c, nil
+}
+
+// dialer makes connections that are reset when they are closed. What a call that was given up has left in the
+// kernel would otherwise be sent for minutes: a SUBSCRIBE that comes so late has an old failover timeout.
+func dialer(timeout time.Duration) func(ctx context.Context, network, address string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: timeout, KeepAlive: 15 * time.Second}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := d.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		if tcp, is := conn.(*net.TCPConn); is {
+			if err := tcp.SetLinger(0); err != nil {
+				return nil, errors.Join(err, conn.Close())
+			}
+		}
+		return conn, nil
+	}
 }
 
 // Close gives idle connections back. Sessions are closed by their owners.

@@ -1,11 +1,9 @@
 package mesos
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"reflect"
 
+	"github.com/clustersmith/clustersmith/mesos/internal/wirejson"
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
@@ -37,11 +35,7 @@ func (c Codec) encode(call *scheduler.Call) ([]byte, error) {
 	if c == Protobuf {
 		return call.Marshal()
 	}
-	text, err := call.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	return withoutNulls(text)
+	return wirejson.Marshal(call)
 }
 
 // decode reads one event. An event of a type that is not known has the type UNKNOWN or a number
@@ -54,63 +48,8 @@ func (c Codec) decode(record []byte) (*scheduler.Event, error) {
 		}
 		return &e, nil
 	}
-	if err := unmarshalKnown(record, &e); err != nil {
+	if err := wirejson.Unmarshal(record, &e); err != nil {
 		return nil, fmt.Errorf("decode event: %w", err)
 	}
 	return &e, nil
-}
-
-// unmarshalKnown is json.Unmarshal into a mesos-go type that puts up with enum values which
-// mesos-go does not know: they are left out. The first try is the quick one.
-func unmarshalKnown(text []byte, into any) error {
-	first := json.Unmarshal(text, into)
-	if first == nil {
-		return nil
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var tree any
-	if err := d.Decode(&tree); err != nil {
-		return first
-	}
-	target := reflect.ValueOf(into).Elem()
-	target.SetZero()
-	known, err := json.Marshal(dropUnknownEnums(tree, target.Type()))
-	if err != nil {
-		return first
-	}
-	return json.Unmarshal(known, into)
-}
-
-// withoutNulls drops object members that are null: mesos-go writes them for empty maps, and
-// a master may refuse them.
-func withoutNulls(text []byte) ([]byte, error) {
-	if !bytes.Contains(text, []byte("null")) {
-		return text, nil
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var tree any
-	if err := d.Decode(&tree); err != nil {
-		return nil, err
-	}
-	return json.Marshal(dropNulls(tree))
-}
-
-func dropNulls(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for key, member := range v {
-			if member == nil {
-				delete(v, key)
-				continue
-			}
-			v[key] = dropNulls(member)
-		}
-	case []any:
-		for i, element := range v {
-			v[i] = dropNulls(element)
-		}
-	}
-	return v
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/clustersmith/clustersmith/mesos/internal/wirejson"
 	v1 "github.com/mesos/mesos-go/api/v1/lib"
 )
 
@@ -20,7 +21,7 @@ func ParseOffers(text []byte) ([]v1.Offer, error) {
 	offers := make([]v1.Offer, len(raw))
 	seen := map[string]int{}
 	for i, one := range raw {
-		if err := unmarshalKnown(one, &offers[i]); err != nil {
+		if err := wirejson.Unmarshal(one, &offers[i]); err != nil {
 			return nil, fmt.Errorf("offers: [%d]: %w", i, err)
 		}
 		if err := checkOffer(offers[i]); err != nil {

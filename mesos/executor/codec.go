@@ -2,13 +2,12 @@ package executor
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 
+	"github.com/clustersmith/clustersmith/mesos/internal/wirejson"
 	mesosexec "github.com/mesos/mesos-go/api/v1/lib/executor"
 )
 
@@ -33,14 +32,8 @@ var codecs = map[string]codec{
 	},
 	JSON: {
 		mediaType: "application/json",
-		marshal: func(c *mesosexec.Call) ([]byte, error) {
-			b, err := json.Marshal(c)
-			if err != nil {
-				return nil, err
-			}
-			return dropNulls(b)
-		},
-		unmarshal: func(b []byte, e *mesosexec.Event) error { return json.Unmarshal(b, e) },
+		marshal:   func(c *mesosexec.Call) ([]byte, error) { return wirejson.Marshal(c) },
+		unmarshal: func(b []byte, e *mesosexec.Event) error { return wirejson.Unmarshal(b, e) },
 	},
 }
 
@@ -81,34 +74,4 @@ func readSize(r *bufio.Reader) (int, error) {
 		return 0, fmt.Errorf("%w: size %q is not a number up to %d", errRecord, text, maxRecord)
 	}
 	return int(size), nil
-}
-
-// dropNulls removes members that are null: the types write repeated fields without elements
-// so, and a Mesos agent refuses them.
-func dropNulls(text []byte) ([]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, err
-	}
-	return json.Marshal(withoutNulls(v))
-}
-
-func withoutNulls(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for k, m := range v {
-			if m == nil {
-				delete(v, k)
-				continue
-			}
-			withoutNulls(m)
-		}
-	case []any:
-		for _, m := range v {
-			withoutNulls(m)
-		}
-	}
-	return v
 }

@@ -121,7 +121,11 @@ func (m *master) samePrincipal(r *http.Request, call *scheduler.Call) *httpError
 		return nil
 	}
 	principal, _, _ := r.BasicAuth()
-	if info := call.Subscribe.FrameworkInfo; info.GetPrincipal() != principal {
+	info := call.Subscribe.FrameworkInfo
+	if info.Principal == nil { // one that the caller does not name is filled in
+		info.Principal = &principal
+	}
+	if info.GetPrincipal() != principal {
 		return httpErrorf(http.StatusBadRequest, "Failed to validate scheduler::Call: "+
 			"Authenticated principal '%s' does not match principal '%s' set in `FrameworkInfo`", principal, info.GetPrincipal())
 	}
