@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
@@ -81,13 +82,17 @@ func leave(r *contracts.JobRecord, to contracts.Phase, elapsed time.Duration) {
 // first one of an attempt begins the attempt.
 func UseFramework(r *contracts.JobRecord) {
 	r.Frameworks++
-	r.Framework = FrameworkID(r.Job, r.Frameworks)
+	r.Framework = FrameworkID(*r, r.Frameworks)
 	r.PlanKey = ""
 	r.Attempt = max(r.Attempt, 1)
 }
 
-// FrameworkID is the ID of the n-th framework of a job, n from 1.
-func FrameworkID(job string, n int) string { return fmt.Sprintf("clustersmith-%s-%d", job, n) }
+// FrameworkID is the ID of the n-th framework of a job, n from 1. It has the time at which the request was
+// received in it, in milliseconds, base 36: records expire, clusters do not, so that a job ID which comes
+// again must not lead to the framework of a cluster that it once made.
+func FrameworkID(r contracts.JobRecord, n int) string {
+	return fmt.Sprintf("clustersmith-%s-%s-%d", r.Job, strconv.FormatInt(r.Received.UnixMilli(), 36), n)
+}
 
 // FrameworkName is the name of a cluster's framework in Mesos.
 func FrameworkName(cluster string) string { return "clustersmith/" + cluster }

@@ -69,6 +69,9 @@ func connect(cfg Config, log *slog.Logger, reconnected func()) (*nats.Conn, erro
 			return d/2 + rand.N(d/2)
 		}),
 		nats.Timeout(5 * time.Second),
+		// A server whose host has died says nothing: it is given up after three of these, not after six minutes.
+		nats.PingInterval(5 * time.Second),
+		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("NATS connection lost", "error", err)

@@ -27,12 +27,29 @@ func (r *run) destroyCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	creating, err := r.s.creating(ctx, c)
-	if err != nil {
+	newer, err := r.newer(ctx, c)
+	switch {
+	case err != nil:
+		return err
+	case newer:
+		return r.destroyed(ctx, fmt.Sprintf("The cluster that has the name now was asked for after this request, by job %s.", c.Job))
+	}
+	maker, err := r.w.maker(ctx, c)
+	switch {
+	case err != nil:
+		return err
+	case maker == making:
+		return r.cancelCreate(ctx, c)
+	}
+	// A former owner that wakes up here must not touch what has come since.
+	if err := r.guard(ctx); err != nil {
 		return err
 	}
-	if creating {
-		return r.cancelCreate(ctx, c)
+	if maker == gone {
+		if err := r.s.removeCluster(ctx, c.Cluster, rev); err != nil {
+			return err
+		}
+		return r.destroyed(ctx, fmt.Sprintf("The job %s had reserved the name and is no more.", c.Job))
 	}
 	r.d.create = c.Request // its role is the framework's
 	c.State = contracts.ClusterDestroying
@@ -64,6 +81,17 @@ func (r *run) destroyCluster(ctx context.Context) error {
 	}
 	failpoint.Hit(failpoint.Removed)
 	return r.destroyed(ctx, "")
+}
+
+// newer says that a cluster was asked for after this job: the one that the job was to destroy has gone, by
+// this job's hand or another's, and the next has its name.
+func (r *run) newer(ctx context.Context, c contracts.ClusterRecord) (bool, error) {
+	h, err := r.s.job(ctx, c.Job)
+	if errors.Is(err, jetstream.ErrKeyNotFound) { // records live longer than requests are worked on
+		return false, nil
+	}
+	// The sequence alone would begin again with a new queue, the time alone jumps with the leader's clock.
+	return err == nil && h.rec.MsgSeq > r.rec.MsgSeq && h.rec.Received.After(r.rec.Received), err
 }
 
 func (r *run) destroyed(ctx context.Context, message string) error {

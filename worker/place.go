@@ -146,11 +146,11 @@ func (r *run) gather(ctx context.Context, session *mesos.Session) (*offerSet, ch
 				continue
 			}
 			switch {
+			case planErr != nil && len(offers.list) < before: // less room is no more: what was short of all tells the most
 			case len(offers.list) > 0:
 				plan, planErr = r.plan(offers)
-			case planErr == nil:
+			default:
 				planErr = nothing
-			default: // all were taken back; what was short of them is still the best that is known
 			}
 			if planErr == nil {
 				settled.Reset(offerSettle)

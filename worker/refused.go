@@ -13,7 +13,8 @@ import (
 
 // refused is what a job ends with whose framework the master does not take for what it is, since
 // another attempt would be refused as well; nil for any other error. The words are those of
-// Master::validateFramework and of ActionObject in Apache Mesos.
+// Master::validateFramework, of validation::framework::validateUpdate and of ActionObject in
+// Apache Mesos.
 func (r *run) refused(err error) *jobs.Failure {
 	var no *mesos.RefusedError
 	if !errors.As(err, &no) {
@@ -24,6 +25,9 @@ func (r *run) refused(err error) *jobs.Failure {
 	switch {
 	case strings.Contains(no.Text, "allowed to run frameworks"):
 		f.Message = fmt.Sprintf("Mesos refuses the user that the tasks run as: %s. Workers name another in %sMESOS_USER.", no.Text, EnvPrefix)
+	case strings.Contains(no.Text, "framework's principal"):
+		f.Message = fmt.Sprintf("Mesos keeps the framework %s for the principal that it was made with: %s. Have workers use that one (%sMESOS_PRINCIPAL), "+
+			"or end the framework by hand (POST /teardown to the master), then publish the request again.", jobs.FrameworkName(r.rec.Cluster), no.Text, EnvPrefix)
 	case !strings.Contains(strings.ToLower(no.Text), "role") && !strings.HasPrefix(no.Text, "Not authorized to"):
 		return nil
 	case r.kind == contracts.JobCreate:

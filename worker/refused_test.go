@@ -23,9 +23,10 @@ func TestRefused(t *testing.T) {
 		"Not authorized to register framework":                                         {contracts.JobCreate, contracts.ReasonInvalidRequest, "register_frameworks"},
 		"Not authorized to register framework in role":                                 {contracts.JobDestroy, contracts.ReasonInternal, "publish the request again"},
 		"User 'root' is not allowed to run frameworks without --root_submissions set":  {contracts.JobCreate, contracts.ReasonInternal, "CLUSTERSMITH_MESOS_USER"},
+		"Changing framework's principal is not allowed.":                               {contracts.JobDestroy, contracts.ReasonInternal, "CLUSTERSMITH_MESOS_PRINCIPAL"},
 		"Authorization failure: could not create ObjectApprovers for a framework":      {contracts.JobCreate, "", ""},
 	} {
-		r := &run{kind: c.kind, d: &delivery{}}
+		r := &run{kind: c.kind, d: &delivery{}, held: &held{}}
 		r.d.create.Placement.Role = "caches"
 		err := fmt.Errorf("worker: subscribe: %w", &mesos.RefusedError{Text: text})
 		f := r.refused(err)

@@ -50,14 +50,25 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 	if !conflict(err) {
 		return false, fmt.Errorf("worker: reserve the name %s: %w", c.Cluster, err)
 	}
-	there, _, err := r.s.cluster(ctx, c.Cluster)
+	there, rev, err := r.s.cluster(ctx, c.Cluster)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound): // freed this instant
 		return false, &notNow{delay: pause(0, 200*time.Millisecond, time.Second), failure: r.nameBusy("being removed")}
 	case err != nil:
 		return false, err
-	case there.Job == r.job:
+	case r.owns(there):
 		return false, nil
+	}
+	maker := made
+	if there.Job != r.job {
+		if maker, err = r.w.maker(ctx, there); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case maker == gone:
+		r.log.Warn("the name was reserved by a job that is no more; this one takes it", "former", there.Job)
+		return false, r.s.putCluster(ctx, c, rev)
 	case there.State == contracts.ClusterDestroying:
 		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy("being destroyed")}
 	case !contracts.SameSpec(there.Request, r.d.create):
@@ -66,11 +77,7 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 			Message: fmt.Sprintf("The cluster %q exists with another specification (job %s). Choose another name, or destroy it first.", c.Cluster, there.Job),
 		}
 	}
-	creating, err := r.s.creating(ctx, there)
-	switch {
-	case err != nil:
-		return false, err
-	case creating:
+	if maker == making {
 		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy("being created by job " + there.Job)}
 	}
 	return true, r.finish(ctx, contracts.EventVerified, contracts.EventData{
@@ -79,17 +86,10 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 	})
 }
 
-// creating says that the job that makes a cluster has not ended. The cluster's record says that it
-// is verified a moment earlier, and until the end the job may still be cancelled, or fail.
-func (s *store) creating(ctx context.Context, c contracts.ClusterRecord) (bool, error) {
-	if c.State != contracts.ClusterVerified {
-		return c.State == contracts.ClusterCreating, nil
-	}
-	h, err := s.job(ctx, c.Job)
-	if errors.Is(err, jetstream.ErrKeyNotFound) { // it ended so long ago that its record is gone
-		return false, nil
-	}
-	return err == nil && h.rec.Terminal == nil, err
+// owns says that a cluster is this job's to make. One that the job made before its record expired, or was
+// lost, is not: the job begins anew then, has had no framework yet, and finds the cluster there.
+func (r *run) owns(c contracts.ClusterRecord) bool {
+	return c.Job == r.job && (c.State == contracts.ClusterCreating || r.rec.Frameworks > 0)
 }
 
 func (r *run) nameBusy(how string) *jobs.Failure {
@@ -102,7 +102,7 @@ func (r *run) nameBusy(how string) *jobs.Failure {
 // freeName gives the cluster's name back, if it is this job's.
 func (r *run) freeName(ctx context.Context) error {
 	c, rev, err := r.s.cluster(ctx, r.rec.Cluster)
-	if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && c.Job != r.job {
+	if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && !r.owns(c) {
 		return nil
 	}
 	if err != nil {
@@ -124,11 +124,16 @@ func (s *store) removeCluster(ctx context.Context, name string, rev uint64) erro
 // keepCluster records that the cluster is there and verified. From now on it outlives the job.
 func (r *run) keepCluster(ctx context.Context, plan contracts.Plan, report contracts.Report) error {
 	c, rev, err := r.s.cluster(ctx, r.rec.Cluster)
-	if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && c.Job != r.job {
+	if errors.Is(err, jetstream.ErrKeyNotFound) || err == nil && !r.owns(c) {
 		return &jobs.Failure{Reason: contracts.ReasonInternal, Final: true,
 			Message: fmt.Sprintf("The name %s is no longer this job's: its record was removed.", r.rec.Cluster)}
 	}
 	if err != nil {
+		return err
+	}
+	// Once more after the read: a former owner that wakes up here must not put its own attempt in the place of
+	// its successor's.
+	if err := r.guard(ctx); err != nil {
 		return err
 	}
 	now := r.now()

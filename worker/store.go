@@ -71,7 +71,7 @@ func (s *store) save(ctx context.Context, h *held, change func(*contracts.JobRec
 		case err == nil && sameWrite(there.rec, next): // an earlier try had arrived, its answer was lost
 			h.rec, h.rev = next, there.rev
 			return nil
-		case err == nil && next.Fence == h.rec.Fence && there.rec.Fence == next.Fence && there.rec.Owner == h.rec.Owner:
+		case err == nil && next.Fence == h.rec.Fence && there.rec.Fence == next.Fence && there.rec.Owner == h.rec.Owner && there.rec.Write >= h.rec.Write:
 			// A write of ours that had been given up has arrived: this one comes after it.
 			h.rec, h.rev = there.rec, there.rev
 			if h.rec.Terminal != nil {
@@ -83,6 +83,8 @@ func (s *store) save(ctx context.Context, h *held, change func(*contracts.JobRec
 			continue
 		case err == nil:
 			return errFenced
+		case errors.Is(err, jetstream.ErrKeyNotFound): // the server lost it, or somebody removed it
+			return fmt.Errorf("%w: the record of job %s is gone", errFenced, next.Job)
 		}
 		s.log.Warn("job record not written, trying again", "job", next.Job, "error", err)
 		if err := sleep(ctx, pause(n, 50*time.Millisecond, 2*time.Second)); err != nil {

@@ -206,6 +206,9 @@ func (w *Worker) pull(ctx, work context.Context, jobs *sync.WaitGroup) {
 
 // fetch pulls one message; nil when there was none.
 func (w *Worker) fetch() (jetstream.Msg, error) {
+	if !w.nc.IsConnected() { // the client would leave a subscription behind for every try
+		return nil, nats.ErrDisconnected
+	}
 	batch, err := w.consumer.Fetch(1, jetstream.FetchMaxWait(fetchWait))
 	if err != nil {
 		return nil, err

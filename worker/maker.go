@@ -1,0 +1,58 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// maker is how it stands with the job that a cluster's record names.
+type maker int
+
+const (
+	made   maker = iota // it has ended, and the cluster is there
+	making              // it has not ended: the cluster may be verified already, and the job may still be cancelled, or fail
+	gone                // it has ended, or is forgotten, and made no cluster: nothing is behind the record
+)
+
+func (w *Worker) maker(ctx context.Context, c contracts.ClusterRecord) (maker, error) {
+	ended := made
+	if c.State == contracts.ClusterCreating {
+		ended = gone // a job frees the name before it ends
+	}
+	h, err := w.store.job(ctx, c.Job)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return ended, nil
+	case err != nil:
+		return 0, err
+	case h.rec.Terminal != nil:
+		return ended, nil
+	}
+	return making, w.revive(ctx, h.rec)
+}
+
+// revive publishes a job's request again if the queue has lost it, as it has where only the records were
+// restored: otherwise nobody would ever bring the job to its end. It tells the workers what the record
+// knows, so that a job that has ended this instant just has one more message to be acknowledged.
+func (w *Worker) revive(ctx context.Context, rec contracts.JobRecord) error {
+	queued, err := w.queued(ctx, rec.MsgSeq)
+	if queued || err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	id := fmt.Sprintf("revived-%s-%d", rec.Job, rec.MsgSeq)
+	answer, err := w.js.Publish(ctx, strings.TrimSuffix(contracts.SubjectsJobs, ">")+string(rec.Kind), rec.Request, jetstream.WithMsgID(id))
+	if err != nil {
+		return fmt.Errorf("worker: publish the lost request of job %s again: %w", rec.Job, err)
+	}
+	if !answer.Duplicate {
+		w.log.Warn("the queue had lost the request of a job that has not ended; published again", "job", rec.Job, "cluster", rec.Cluster)
+	}
+	return nil
+}
