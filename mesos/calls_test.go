@@ -3,8 +3,11 @@ package mesos
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -49,6 +52,35 @@ func TestCallRepeats(t *testing.T) {
 				t.Errorf("%d calls, want %d", n, c.calls)
 			}
 		})
+	}
+}
+
+// What is left in the kernel of a call that was given up never arrives: the connection is reset.
+func TestGivenUpCallIsNotSentLater(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			ended <- err
+			return
+		}
+		defer conn.Close()
+		_, err = io.Copy(io.Discard, conn) // nil for a connection that was closed in peace
+		ended <- err
+	}()
+	t.Cleanup(func() { l.Close() })
+	cfg := testConfig(t, "http://"+l.Addr().String())
+	cfg.CallTimeout = 50 * time.Millisecond
+	if err := newTestClient(t, cfg).Ping(testContext(t)); err == nil {
+		t.Error("a master that does not answer leads")
+	}
+	if err := <-ended; !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("the connection ended with %v, was not reset", err)
 	}
 }
 

@@ -1,12 +1,63 @@
 package worker
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 )
+
+// A server that says nothing any more, as when its host has lost its power, is given up soon.
+func TestSilentServerIsGivenUp(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	var served sync.WaitGroup
+	t.Cleanup(func() { silent.Close(); served.Wait() })
+	lost := make(chan struct{})
+	served.Go(func() {
+		conn, err := silent.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		_, _ = io.WriteString(conn, "INFO {\"server_id\":\"s\",\"max_payload\":1048576}\r\n")
+		lines := bufio.NewReader(conn)
+		for {
+			line, err := lines.ReadString('\n')
+			if err != nil {
+				close(lost)
+				return
+			}
+			if strings.HasPrefix(line, "PING") {
+				_, _ = io.WriteString(conn, "PONG\r\n")
+				break // and no more
+			}
+		}
+		_, _ = io.Copy(io.Discard, lines)
+		close(lost)
+	})
+	nc, err := Connect(Config{NATSURL: "nats://" + silent.Addr().String(), Name: "test"}, quiet())
+	must(t, err)
+	t.Cleanup(nc.Close)
+	select {
+	case <-lost:
+	case <-time.After(time.Minute):
+		t.Fatal("the connection is kept")
+	}
+	w := &Worker{nc: nc}
+	if msg, err := w.fetch(); msg != nil || !errors.Is(err, nats.ErrDisconnected) {
+		t.Errorf("a worker that is not connected fetches %v, %v", msg, err)
+	}
+}
 
 // Credentials that are refused for a while, because they are being changed, do not cut a worker off
 // for good.

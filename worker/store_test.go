@@ -56,6 +56,30 @@ func TestOnlyTheOwnerWrites(t *testing.T) {
 	}
 }
 
+// A record that the server has lost ends the work on its job: nothing of the job can be known any more.
+func TestARecordThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	h, _, err := s.create(t.Context(), newJob(), "a")
+	must(t, err)
+	change := func(r *contracts.JobRecord) error { r.Attempt++; return nil }
+	must(t, s.save(t.Context(), h, change))
+	must(t, s.jobs.Purge(t.Context(), testJob))
+	if err := s.save(t.Context(), h, change); !errors.Is(err, errFenced) {
+		t.Errorf("a write of a record that is gone: %v", err)
+	}
+	// The message comes again, to the same worker, which begins anew.
+	fresh, created, err := s.create(t.Context(), newJob(), "a")
+	must(t, err)
+	if !created || fresh.rec.Fence != h.rec.Fence {
+		t.Fatalf("not the case that is meant: created %v, fence %d", created, fresh.rec.Fence)
+	}
+	if err := s.save(t.Context(), h, change); !errors.Is(err, errFenced) {
+		t.Errorf("a write of the job's former life: %v", err)
+	}
+	must(t, s.save(t.Context(), fresh, change))
+}
+
 // A write whose answer was lost has happened: the owner must not take it for another's.
 func TestALostAnswerIsNoLostWrite(t *testing.T) {
 	t.Parallel()
