@@ -37,10 +37,10 @@ func TestImage(t *testing.T) {
 // An image on agents that run none: the job fails in words that say which flags are missing.
 func TestImageWithoutSupport(t *testing.T) {
 	t.Parallel()
-	if os.Getenv(remoteImage) != "" {
+	w := newWorld(t, agents(3, 4, 4096))
+	if w.remote != nil && w.remote.runsImages() {
 		t.Skip("the agents under test run images")
 	}
-	w := newWorld(t, agents(3, 4, 4096))
 	w.worker(oneAttempt)
 	req := request("imaged", 3, 0)
 	req.Redis.Image = "redis:7.0"

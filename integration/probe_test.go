@@ -2,18 +2,21 @@ package integration
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // checkedByRedis lets Redis' own tool judge the cluster.
@@ -98,7 +101,8 @@ func (w *world) web() web {
 	return m
 }
 
-// inMesos lists the frameworks that Mesos shows.
+// inMesos lists the frameworks that Mesos shows; of a Mesos that others use, too, those of this world's jobs. There
+// may be more: an agent that missed a framework's end gives it back to a master that has been started anew.
 func (w *world) inMesos() []framework {
 	w.t.Helper()
 	var state struct {
@@ -113,7 +117,18 @@ func (w *world) inMesos() []framework {
 			w.t.Fatalf("the master's state: %v", err)
 		}
 	}
-	return state.Frameworks
+	if w.remote == nil {
+		return state.Frameworks
+	}
+	kv, err := w.js.KeyValue(w.t.Context(), contracts.BucketJobs)
+	must(w.t, err)
+	keys, err := kv.Keys(w.t.Context())
+	if !errors.Is(err, jetstream.ErrNoKeysFound) {
+		must(w.t, err)
+	}
+	return slices.DeleteFunc(state.Frameworks, func(f framework) bool {
+		return !slices.ContainsFunc(keys, func(job string) bool { return strings.HasPrefix(f.ID, "clustersmith-"+job+"-") })
+	})
 }
 
 // frameworks lists the frameworks that Mesos shows, by name.

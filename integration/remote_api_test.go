@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/clustersmith/clustersmith/mesos/local"
@@ -57,6 +58,36 @@ func (r *remote) InverseAnswers(_ context.Context, ip string) (map[string]local.
 		}
 	}
 	return answers, nil
+}
+
+// deactivates says that the master can deactivate agents, unless it tells that it is older than 1.9.
+func (r *remote) deactivates() bool {
+	var v struct {
+		Version string `json:"version"`
+	}
+	var major, minor int
+	if r.get("/version", &v) != nil {
+		return true // the call tells what is wrong
+	}
+	_, err := fmt.Sscanf(v.Version, "%d.%d", &major, &minor)
+	return err != nil || major > 1 || major == 1 && minor >= 9
+}
+
+// runsImages says that the agents tell of image providers.
+func (r *remote) runsImages() bool {
+	at, err := url.Parse(r.url)
+	if err != nil || len(r.agents) == 0 {
+		return false
+	}
+	at.Host = fmt.Sprintf("%s:%d", r.agents[0].IP, r.agents[0].Port)
+	agent := r.web
+	agent.url = at.String()
+	var said struct {
+		Flags struct {
+			ImageProviders string `json:"image_providers"`
+		} `json:"flags"`
+	}
+	return agent.get("/flags", &said) == nil && said.Flags.ImageProviders != ""
 }
 
 // Deactivate takes an agent out of the offers, or puts it back.
