@@ -1,6 +1,7 @@
 package local_test
 
 import (
+	"syscall"
 	"testing"
 	"time"
 )
@@ -55,6 +56,22 @@ func TestAgentRestart(t *testing.T) {
 	s.launch(o2, task("t4", o2, custom("executor-1")))
 	s.status(from, "t4", "TASK_RUNNING")
 	recordingOf(t, "0", "1").all(s)
+}
+
+// An executor that is not back soon after its agent is killed (Slave::reregisterExecutorTimeout).
+func TestExecutorIsNotBack(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick(t, "127.0.0.2"))
+	s := subscribe(t, m, nil)
+	s.running(s.offer(0, ""), "t1", "executor-1")
+	from := s.position()
+	must(t, m.CrashAgent("127.0.0.2"))
+	must(t, m.KillExecutor(s.id, "executor-1", syscall.SIGSTOP))
+	must(t, m.RestartAgent(ctxOf(t), "127.0.0.2"))
+	if st := s.status(from, "t1", "TASK_GONE"); at(st, "reason") != "REASON_EXECUTOR_REREGISTRATION_TIMEOUT" ||
+		at(st, "message") != "Executor did not reregister within 1secs" {
+		t.Errorf("%v", st)
+	}
 }
 
 // Scenario 10: without checkpoint all is lost at once.

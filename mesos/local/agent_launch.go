@@ -277,13 +277,16 @@ func (a *agent) ended(e *agentExecutor, status int32) {
 			agentID := a.id
 			a.toMaster(func(m *master) { m.executorExited(agentID, id, executorID, status) })
 		}
-		why := ending{mesos.REASON_EXECUTOR_TERMINATED, "Executor terminated"}
+		state, why := mesos.TASK_FAILED, ending{mesos.REASON_EXECUTOR_TERMINATED, "Executor terminated"}
 		if e.why != nil {
 			why = *e.why
 		}
+		if why.reason == mesos.REASON_EXECUTOR_REREGISTRATION_TIMEOUT {
+			state = ifAware((&framework{info: f.info}).partitionAware(), mesos.TASK_GONE)
+		}
 		for _, t := range a.tasksOf(e) {
 			if !terminal(t.state) {
-				a.fail(t, mesos.TASK_FAILED, why)
+				a.fail(t, state, why)
 			}
 		}
 	}

@@ -75,6 +75,15 @@
 //	waits until the stream ends                  response between the chunks, which breaks the stream
 //	one dominant share per framework, over all   fairness between roles of one framework does not matter
 //	its roles                                    here
+//	a bad Accept is refused on every call (406)  Mesos looks at it on SUBSCRIBE alone; a client that
+//	                                             works here works there
+//	calls after SUBSCRIBE may come from another  nobody here has another's stream ID
+//	principal
+//	every framework that was removed is refused  Mesos remembers 50 (--max_completed_frameworks)
+//	a restarted agent recovers in no time        Mesos answers executors 503 meanwhile (Mesos.Answer is
+//	                                             the master's); they try again as after a broken stream
+//	HEARTBEAT calls of executors: 501            none here sends them
+//	Drain's TASK_KILLED is the executor's own    Mesos adds REASON_AGENT_DRAINING; mark_gone is not there
 //	the texts of an incompatible ExecutorInfo    protobuf's text format of another implementation
 //	list the fields in another order
 package local

@@ -26,6 +26,10 @@ func (m *master) subscribe(call *scheduler.Call, media string) *stream {
 	if strange := m.strangeRoles(info); len(strange) > 0 {
 		return refuse(fmt.Sprintf("Roles { %s } are not present in the master's --roles", strings.Join(strange, ", ")))
 	}
+	roles := (&framework{info: info}).roles()
+	if strange := slices.DeleteFunc(slices.Clone(call.Subscribe.SuppressedRoles), func(role string) bool { return slices.Contains(roles, role) }); len(strange) > 0 {
+		return refuse(fmt.Sprintf("Suppressed roles { %s } are not contained in the set of roles", strings.Join(strange, ", ")))
+	}
 	id := info.GetID().GetValue()
 	if m.removed[id] != nil {
 		return refuse("Framework has been removed")

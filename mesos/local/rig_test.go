@@ -22,7 +22,7 @@ func quick(t *testing.T, agents ...string) local.Config {
 	t.Helper()
 	cfg := local.Config{
 		Dir: t.TempDir(), AllocationInterval: 100 * time.Millisecond,
-		ExecutorReregistrationTimeout: 200 * time.Millisecond, AgentReregisterDelay: 50 * time.Millisecond,
+		ExecutorReregistrationTimeout: time.Second, AgentReregisterDelay: 50 * time.Millisecond,
 		MasterStart: 100 * time.Millisecond,
 	}
 	for i, ip := range agents {
