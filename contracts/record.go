@@ -57,6 +57,8 @@ type JobRecord struct {
 	AvoidPorts []string `json:"avoid_ports,omitempty"`
 	// Short is what the job ends with if its deadline comes while it waits for resources.
 	Short *Outcome `json:"short,omitempty"`
+	// Interrupted is what cut the last try short, for the job to end with if its deadline comes before the next.
+	Interrupted string `json:"interrupted,omitempty"`
 	// Cleanup says that the framework must be torn down before the job goes on. Pending is
 	// then what the job ends with; without it a new attempt begins.
 	Cleanup bool     `json:"cleanup,omitempty"`

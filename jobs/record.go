@@ -76,6 +76,7 @@ func leave(r *contracts.JobRecord, to contracts.Phase, elapsed time.Duration) {
 		r.Timings[i].MS += spent
 	}
 	r.Phase, r.PhaseMS = to, now
+	r.Interrupted = ""
 }
 
 // UseFramework picks the next framework ID of the job, to be written before SUBSCRIBE. The

@@ -47,7 +47,7 @@ func (w *Worker) revive(ctx context.Context, rec contracts.JobRecord) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	id := fmt.Sprintf("revived-%s-%d", rec.Job, rec.MsgSeq)
-	answer, err := w.js.Publish(ctx, strings.TrimSuffix(contracts.SubjectsJobs, ">")+string(rec.Kind), rec.Request, 
+	answer, err := w.js.Publish(ctx, strings.TrimSuffix(contracts.SubjectsJobs, ">")+string(rec.Kind), rec.Request,
 		jetstream.WithMsgID(id), jetstream.WithExpectStream(contracts.StreamJobs), jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return fmt.Errorf("worker: publish the lost request of job %s again: %w", rec.Job, err)

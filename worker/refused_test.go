@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/jobs"
 	"github.com/clustersmith/clustersmith/mesos"
 )
 
@@ -39,5 +41,29 @@ func TestRefused(t *testing.T) {
 		case f.Reason != c.reason || !f.Final || !strings.Contains(f.Message, text) || !strings.Contains(f.Message, c.says) || !errors.Is(f, mesos.ErrInvalidFramework):
 			t.Errorf("%s: ends with %v", text, f)
 		}
+	}
+}
+
+// A deadline that is over between two tries is told with what the last try met.
+func TestDeadlineBetweenTries(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	h, _, err := s.create(t.Context(), newJob(), "a")
+	must(t, err)
+	r := &run{
+		held: h, s: s, w: &Worker{metrics: newMetrics()}, d: &delivery{deadline: time.Minute},
+		job: testJob, kind: contracts.JobCreate, log: quiet(), begun: time.Now(),
+	}
+	v, err := r.interrupted(errors.New("no Mesos master leads"), time.Second)
+	must(t, err)
+	if v.kind != handBack || v.delay != time.Second || r.rec.Owner != "" || r.rec.Waits != 1 {
+		t.Errorf("handed back as %+v, record %+v", v, r.rec)
+	}
+	if f := r.failure(errDeadline, errDeadline); f.Reason != contracts.ReasonDeadlineExceeded || !strings.Contains(f.Message, "no Mesos master leads") {
+		t.Errorf("ends with %v", f)
+	}
+	must(t, r.save(t.Context(), func(rec *contracts.JobRecord) error { return jobs.Advance(rec, contracts.PhasePlanned, 0) }))
+	if f := r.failure(errDeadline, errDeadline); strings.Contains(f.Message, "no Mesos master leads") {
+		t.Errorf("what is over is told: %v", f)
 	}
 }
