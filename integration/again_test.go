@@ -81,6 +81,9 @@ func TestJobIDThatComesAgain(t *testing.T) {
 		t.Errorf("another name: %s (%s): %s", end.Data.Phase, end.Data.Reason, end.Data.Message)
 	}
 	w.kept("other")
+	if now := w.clusterRecord("other"); now.Plan.UID == plan.UID || now.Plan.Nodes[0].ID == plan.Nodes[0].ID {
+		t.Errorf("two clusters with one UID, %s, and the same node IDs", plan.UID)
+	}
 	other.Cluster, other.Node.MemoryMB, other.Deadline = "too-large", 65536, contracts.Duration(2e9)
 	if end := again(other); end.Data.Reason != contracts.ReasonInsufficientResources {
 		t.Errorf("no room: %s (%s): %s", end.Data.Phase, end.Data.Reason, end.Data.Message)

@@ -10,14 +10,15 @@ import (
 	"github.com/clustersmith/clustersmith/nodesconf"
 )
 
-// ClusterUID is the UID that node IDs are derived from: the job's ID for its first attempt,
-// and for each later one a UID of its own, so that a node of an earlier attempt that is still
-// alive somewhere is a stranger to the new cluster.
-func ClusterUID(job string, attempt int) string {
-	if attempt <= 1 {
-		return job
+// ClusterUID is the UID that node IDs are derived from: the job's ID, when its request was received,
+// and from the second attempt on the attempt's number. So a node of an earlier attempt that is still
+// alive somewhere, or of a cluster that the job ID made before its record expired, is a stranger.
+func ClusterUID(r contracts.JobRecord) string {
+	uid := r.Job + "." + life(r)
+	if r.Attempt > 1 {
+		uid += "." + strconv.Itoa(r.Attempt)
 	}
-	return job + "." + strconv.Itoa(attempt)
+	return uid
 }
 
 // WirePlan is a plan as contracts write it.

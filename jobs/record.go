@@ -88,12 +88,15 @@ func UseFramework(r *contracts.JobRecord) {
 	r.Attempt = max(r.Attempt, 1)
 }
 
-// FrameworkID is the ID of the n-th framework of a job, n from 1. It has the time at which the request was
-// received in it, in milliseconds, base 36: records expire, clusters do not, so that a job ID which comes
-// again must not lead to the framework of a cluster that it once made.
+// FrameworkID is the ID of the n-th framework of a job, n from 1.
 func FrameworkID(r contracts.JobRecord, n int) string {
-	return fmt.Sprintf("clustersmith-%s-%s-%d", r.Job, strconv.FormatInt(r.Received.UnixMilli(), 36), n)
+	return fmt.Sprintf("clustersmith-%s-%s-%d", r.Job, life(r), n)
 }
+
+// life tells apart the jobs that an ID is used for: it is when the request was received, in
+// milliseconds, base 36. Records expire, clusters do not: a job ID that comes again must lead neither
+// to the framework of a cluster that it once made nor to its node IDs.
+func life(r contracts.JobRecord) string { return strconv.FormatInt(r.Received.UnixMilli(), 36) }
 
 // FrameworkName is the name of a cluster's framework in Mesos.
 func FrameworkName(cluster string) string { return "clustersmith/" + cluster }

@@ -3,6 +3,7 @@ package jobs_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,11 +109,20 @@ func TestNoFrameworkIDTwice(t *testing.T) {
 
 func TestAttemptsHaveTheirOwnUID(t *testing.T) {
 	t.Parallel()
-	if jobs.ClusterUID(job, 1) != job {
-		t.Error("the first attempt's UID is not the job's ID")
-	}
-	if jobs.ClusterUID(job, 2) == jobs.ClusterUID(job, 1) || jobs.ClusterUID(job, 2) == jobs.ClusterUID(job, 3) {
-		t.Error("two attempts share a UID: a node left over from one would be taken for the other's")
+	seen := map[string]bool{}
+	for _, received := range []time.Duration{0, 30 * 24 * time.Hour} {
+		for attempt := range 4 {
+			r := newRecord()
+			r.Received, r.Attempt = r.Received.Add(received), attempt
+			uid := jobs.ClusterUID(r)
+			if !strings.HasPrefix(uid, r.Job+".") {
+				t.Errorf("the UID %s is not the job's", uid)
+			}
+			if attempt > 0 && seen[uid] { // 0 is before the first
+				t.Errorf("%s twice: a node left over from one attempt, or life, would be taken for the other's", uid)
+			}
+			seen[uid] = attempt > 0
+		}
 	}
 }
 

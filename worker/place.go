@@ -260,7 +260,7 @@ func (r *run) spec() (chunkdist.Spec, error) {
 	if err != nil {
 		return chunkdist.Spec{}, &jobs.Failure{Reason: contracts.ReasonInvalidRequest, Message: err.Error(), Final: true, Err: err}
 	}
-	spec := jobs.SpecOf(req, jobs.ClusterUID(r.job, r.rec.Attempt))
+	spec := jobs.SpecOf(req, jobs.ClusterUID(r.rec))
 	spec.BusOffset = dialect.BusOffset()
 	spec.Overhead = chunkdist.Resources{CPUs: r.w.cfg.ExecutorCPUs, MemoryMB: float64(r.w.cfg.ExecutorMemMB)}
 	return spec, nil

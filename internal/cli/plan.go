@@ -78,7 +78,7 @@ func planSpec(req contracts.CreateRequest, cfg worker.Config) (chunkdist.Spec, e
 	if err != nil {
 		return chunkdist.Spec{}, badInput("redis.version: %w", err)
 	}
-	spec := jobs.SpecOf(req, jobs.ClusterUID(req.ID, 1))
+	spec := jobs.SpecOf(req, req.ID)
 	spec.BusOffset = dialect.BusOffset()
 	spec.Overhead = chunkdist.Resources{CPUs: cfg.ExecutorCPUs, MemoryMB: float64(cfg.ExecutorMemMB)}
 	return spec, nil

@@ -83,7 +83,7 @@ func destroyedBetween(destroys []life, used map[string]bool, from, to uint64) bo
 }
 
 // ownPlan says that the cluster in a verified event was made by that very job: the UID of a plan
-// is the job's ID, with the number of the attempt behind it.
+// begins with the job's ID.
 func ownPlan(ev Event) bool {
 	uid := ev.Data.Plan.UID
 	return uid == ev.Data.Job || strings.HasPrefix(uid, ev.Data.Job+".")

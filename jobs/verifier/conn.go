@@ -56,7 +56,7 @@ func (v *Verifier) exchangeOnce(ctx context.Context, i int, commands []command) 
 		if err != nil {
 			return nil, err
 		}
-		v.conns[i] = &conn{net: nc, redis: redis.NewConn(nc, 0, 0)}
+		v.conns[i] = &conn{net: nc, redis: redis.NewConn(&guard{Conn: nc, limit: v.maxReply()}, 0, 0)}
 	}
 	c := v.conns[i]
 	stop := context.AfterFunc(ctx, func() { c.net.Close() }) // ends a read or write that hangs
@@ -86,6 +86,10 @@ func converse(c redis.Conn, commands []command) ([]reply, error) {
 	}
 	return replies, nil
 }
+
+// maxReply bounds an answer, in bytes. The longest is that of CLUSTER NODES: some 200 a node, and more for
+// masters whose slots are in pieces.
+func (v *Verifier) maxReply() int { return 1<<20 + len(v.plan.Nodes)<<10 }
 
 // drop closes and forgets the connection to node i.
 func (v *Verifier) drop(i int) {

@@ -88,6 +88,17 @@ func TestConfirm(t *testing.T) {
 	if err != nil || report.OK || len(report.Differences) != 1 || report.Differences[0].Check != verifier.CheckState {
 		t.Errorf("%v: %+v", err, report)
 	}
+	// What one node said when it was asked alone, and half a pass, are no pass.
+	s.down.Store(2)
+	ctx, cancel := context.WithCancel(t.Context())
+	report, err = v.Confirm(ctx, time.Minute, func(done, total int) {
+		if done == total {
+			cancel()
+		}
+	})
+	if err == nil || report.OK || len(report.Differences) != 1 || report.Differences[0].Check != verifier.CheckState {
+		t.Errorf("cut short: %v: %+v", err, report)
+	}
 	if s.wrote.Load() {
 		t.Error("it writes")
 	}

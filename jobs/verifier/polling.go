@@ -40,14 +40,16 @@ func (v *Verifier) comeRight(ctx context.Context, wait *wait, ask asker, tell fu
 	}
 }
 
-// fullPass asks all nodes everything.
-func (v *Verifier) fullPass(ctx context.Context) {
+// fullPass asks all nodes everything, and says whether it came to its end: a part of it decides nothing.
+func (v *Verifier) fullPass(ctx context.Context) (whole bool) {
 	v.epochs = newEpochTable(len(v.plan.Nodes))
 	v.ask(ctx, v.results, v.all(), v.askFull)
-	if ctx.Err() == nil {
+	whole = ctx.Err() == nil
+	if whole {
 		v.agreeOnEpochs()
 	}
 	v.passes++
+	return whole
 }
 
 // write makes the write check on all masters and reports whether all have passed.

@@ -105,8 +105,10 @@ func (v *Verifier) Pass(ctx context.Context) (contracts.Report, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.begin()
-	v.fullPass(ctx)
-	return v.report(passChecks), calledOff(ctx)
+	whole := v.fullPass(ctx)
+	report := v.report(passChecks)
+	report.OK = report.OK && whole
+	return report, calledOff(ctx)
 }
 
 // Confirm only reads, as Pass does, and gives differences time to go away: passes are made until one
@@ -120,11 +122,16 @@ func (v *Verifier) Confirm(ctx context.Context, settle time.Duration, progress f
 	limited, stop := context.WithTimeout(ctx, settle)
 	defer stop()
 	wait := v.newWait()
-	for {
-		v.fullPass(ctx) // not limited: half a pass decides nothing
+	var last contracts.Report // of a whole pass
+	for first := true; ; first = false {
+		whole := v.fullPass(ctx) // not limited by settle
 		tell(v.good(), len(v.plan.Nodes))
-		if v.bad() == nil || limited.Err() != nil {
-			return v.report(passChecks), calledOff(ctx)
+		if whole || first {
+			last = v.report(passChecks)
+			last.OK = last.OK && whole
+		}
+		if !whole || v.bad() == nil || limited.Err() != nil {
+			return last, calledOff(ctx)
 		}
 		v.comeRight(limited, wait, v.askFull, tell)
 	}

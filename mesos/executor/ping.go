@@ -59,7 +59,7 @@ func ask(ctx context.Context, addr, command string) (string, error) {
 	if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
 		return "", err
 	}
-	r := bufio.NewReader(conn)
+	r := bufio.NewReader(io.LimitReader(conn, maxReply+64)) // a stranger may have the port
 	line, err := r.ReadString('\n')
 	if err != nil {
 		return "", err
