@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,7 +23,7 @@ func permissions(t *testing.T) map[string]*server.Permissions {
 	t.Helper()
 	text, err := os.ReadFile("../docs/operations.md")
 	must(t, err)
-	rows := regexp.MustCompile(`(?m)^\| (worker|publisher) \| (.*) \| (.*) \|$`).FindAllStringSubmatch(string(text), -1)
+	rows := regexp.MustCompile(`(?m)^\| (worker|publisher|operator) \| (.*) \| (.*) \|$`).FindAllStringSubmatch(string(text), -1)
 	users := map[string]*server.Permissions{}
 	subjects := func(cell string) *server.SubjectPermission {
 		return &server.SubjectPermission{Allow: strings.Split(strings.ReplaceAll(cell, "`", ""), ", ")}
@@ -30,14 +31,15 @@ func permissions(t *testing.T) map[string]*server.Permissions {
 	for _, r := range rows {
 		users[r[1]] = &server.Permissions{Publish: subjects(r[2]), Subscribe: subjects(r[3])}
 	}
-	if len(users) != 2 {
-		t.Fatalf("docs/operations.md has the permissions of %d users, not 2", len(users))
+	if len(users) != 3 {
+		t.Fatalf("docs/operations.md has the permissions of %d users, not 3", len(users))
 	}
 	return users
 }
 
-// What the documentation lets NATS users do is enough: for a worker, whatever it does, and for a
-// service that publishes requests and hears of them. A service can forge no event.
+// What the documentation lets NATS users do is enough: for a worker, whatever it does, for a
+// service that publishes requests and hears of them, and for the command line. A service can
+// forge no event.
 func TestLeastPermissions(t *testing.T) {
 	t.Parallel()
 	may := permissions(t)
@@ -49,6 +51,7 @@ func TestLeastPermissions(t *testing.T) {
 			{Username: "admin", Password: "a"},
 			{Username: "worker", Password: "w", Permissions: may["worker"]},
 			{Username: "publisher", Password: "p", Permissions: may["publisher"]},
+			{Username: "operator", Password: "o", Permissions: may["operator"]},
 		},
 	})
 	must(t, err)
@@ -59,7 +62,13 @@ func TestLeastPermissions(t *testing.T) {
 	}
 	as := func(user string) string { return strings.Replace(s.ClientURL(), "nats://", "nats://"+user+"@", 1) }
 	w.nats = s
-	own, err := nats.Connect(as("worker:w"))
+	denied := make(chan error, 16)
+	own, err := nats.Connect(as("worker:w"), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		select {
+		case denied <- err:
+		default:
+		}
+	}))
 	must(t, err)
 	t.Cleanup(own.Close)
 	js, err := jetstream.New(own)
@@ -85,9 +94,14 @@ func TestLeastPermissions(t *testing.T) {
 		_, err = js.Publish(t.Context(), contracts.SubjectCreate, body)
 		must(t, err)
 	}
+	cli := func(args ...string) []byte { return w.clustersmith(append(args, "--nats", as("operator:o"))...) }
 	req := request("permitted", 3, 1)
 	publish(req)
-	w.allWell(w.await(req.ID))
+	verified := w.await(req.ID)
+	cli("create", "--cluster", "permitted", "--cpus", "0.1", "--memory", "128", "--wait") // it is there already
+	cli("verify", "permitted")
+	w.allWell(verified)
+	cli("destroy", "permitted", "--wait")
 	if _, err := events.NextMsg(time.Second); err != nil {
 		t.Errorf("the publisher hears of no event: %v", err)
 	}
@@ -95,13 +109,16 @@ func TestLeastPermissions(t *testing.T) {
 	large.Node.MemoryMB = 65536
 	publish(large)
 	w.at(large.ID, contracts.PhaseWaitingResources)
-	w.publish(contracts.SubjectCancel, contracts.CancelRequest{ID: "5c0f6e0a-3a54-4f5e-9d0c-7a3f6a1f2b3c", Job: large.ID})
+	cli("cancel", large.ID, "--wait")
 	if h := w.await(large.ID); h.kind(h.end()) != contracts.EventCancelled {
 		t.Errorf("%s instead of cancelled\n%s", h.end().Type, h)
 	}
 	publish("no request")
 	w.settled()
 	w.emptied()
+	cli("dead", "replay", "1")
+	w.settled()
+	cli("dead", "delete", "2")
 
 	must(t, nc.Publish(contracts.ResultSubject(req.ID), nil))
 	must(t, nc.Flush())
@@ -112,5 +129,38 @@ func TestLeastPermissions(t *testing.T) {
 		}
 	case <-time.After(awaitLimit):
 		t.Error("a publisher may publish results")
+	}
+
+	// More records than the server sends to a watch that may not say that they have arrived.
+	const records = 60
+	js, err = jetstream.New(own)
+	must(t, err)
+	kv, err := js.KeyValue(t.Context(), contracts.BucketJobs)
+	must(t, err)
+	for range records {
+		id := uuid.NewString()
+		body, err := json.Marshal(contracts.JobRecord{Job: id, Interrupted: strings.Repeat("x", 100<<10)})
+		must(t, err)
+		_, err = kv.Put(t.Context(), id, body)
+		must(t, err)
+	}
+	watch, err := kv.Watch(t.Context(), "*")
+	must(t, err)
+	defer watch.Stop() //nolint:errcheck // the connection closes next
+	limit := time.After(awaitLimit)
+	for n, all := 0, false; !all; n++ {
+		select {
+		case entry := <-watch.Updates():
+			all = entry == nil
+		case err := <-denied:
+			t.Fatalf("a worker's watch is refused after %d records: %v", n, err)
+		case <-limit:
+			t.Fatalf("a worker's watch stops after %d records", n)
+		}
+	}
+	var status struct{ Jobs []contracts.JobRecord }
+	must(t, json.Unmarshal(cli("status", "-o", "json"), &status))
+	if len(status.Jobs) != records {
+		t.Errorf("the command line finds %d jobs, not %d", len(status.Jobs), records)
 	}
 }
