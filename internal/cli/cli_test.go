@@ -95,12 +95,16 @@ func startBroker(t *testing.T) *broker {
 	return b
 }
 
-func startBareBroker(t *testing.T, js bool) *broker {
+func startBareBroker(t *testing.T, js bool, change ...func(*server.Options)) *broker {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{
+	opts := &server.Options{
 		ServerName: "test", Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: js, StoreDir: filepath.Join(t.TempDir(), "nats"),
 		NoLog: true, NoSigs: true,
-	})
+	}
+	for _, f := range change {
+		f(opts)
+	}
+	s, err := server.NewServer(opts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,14 +125,14 @@ func (cmd *deadReplayCmd) one(e *env, c *client) error {
 	defer cancel()
 	stream, err := c.js.Stream(ctx, contracts.StreamDead)
 	if err != nil {
-		return explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
+		return c.explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
 	}
 	m, err := stream.GetMsg(ctx, cmd.Seq)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return badInput("there is no dead letter %d; clustersmith dead list shows what there is", cmd.Seq)
 	}
 	if err != nil {
-		return explain(fmt.Errorf("dead letter %d: %w", cmd.Seq, err))
+		return c.explain(fmt.Errorf("dead letter %d: %w", cmd.Seq, err))
 	}
 	return e.replay(c, m, cmd.New)
 }
@@ -157,7 +157,7 @@ func (cmd *deadDeleteCmd) Run(e *env) error {
 	defer cancel()
 	stream, err := c.js.Stream(ctx, contracts.StreamDead)
 	if err != nil {
-		return explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
+		return c.explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
 	}
 	for _, seq := range cmd.Seq {
 		// The letter is read first: what the server says of one that is absent depends on its age.
@@ -169,7 +169,7 @@ func (cmd *deadDeleteCmd) Run(e *env) error {
 		case errors.Is(err, jetstream.ErrMsgNotFound), errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful):
 			return badInput("there is no dead letter %d; clustersmith dead list shows what there is", seq)
 		case err != nil:
-			return explain(fmt.Errorf("delete dead letter %d: %w", seq, err))
+			return c.explain(fmt.Errorf("delete dead letter %d: %w", seq, err))
 		}
 		if e.json {
 			err = e.encodeLine(deleted{seq})
@@ -190,7 +190,7 @@ func (c *client) deadLetters(ctx context.Context, subject string, do func(*jetst
 	defer cancel()
 	stream, err := c.js.Stream(opCtx, contracts.StreamDead)
 	if err != nil {
-		return explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
+		return c.explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
 	}
 	last := stream.CachedInfo().State.LastSeq
 	for seq := max(stream.CachedInfo().State.FirstSeq, 1); seq <= last; {
@@ -199,7 +199,7 @@ func (c *client) deadLetters(ctx context.Context, subject string, do func(*jetst
 		case errors.Is(err, jetstream.ErrMsgNotFound), err == nil && m.Sequence > last:
 			return nil
 		case err != nil:
-			return explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
+			return c.explain(fmt.Errorf("stream %s: %w", contracts.StreamDead, err))
 		}
 		if err := do(m); err != nil {
 			return err
@@ -240,14 +240,14 @@ func (e *env) replay(c *client, m *jetstream.RawStreamMsg, renew bool) error {
 		jetstream.WithMsgID(letter),
 		jetstream.WithExpectStream(contracts.StreamJobs), jetstream.WithRetryAttempts(3))
 	if err != nil {
-		return explain(fmt.Errorf("publish dead letter %d on %s: %w", m.Sequence, subject, err))
+		return c.explain(fmt.Errorf("publish dead letter %d on %s: %w", m.Sequence, subject, err))
 	}
 	stream, err := c.js.Stream(ctx, contracts.StreamDead)
 	if err == nil {
 		err = stream.DeleteMsg(ctx, m.Sequence)
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) && !errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		return explain(fmt.Errorf("dead letter %d is in the queue again, but could not be deleted: %w", m.Sequence, err))
+		return c.explain(fmt.Errorf("dead letter %d is in the queue again, but could not be deleted: %w", m.Sequence, err))
 	}
 	if e.json {
 		return e.encodeLine(replayed{m.Sequence, subject, ack.Sequence, id})
@@ -282,7 +282,7 @@ func (c *client) replayable(ctx context.Context, m *jetstream.RawStreamMsg) erro
 	if id == "" {
 		return nil
 	}
-	jobs, err := readAll[contracts.JobRecord](ctx, c.js, contracts.BucketJobs, id)
+	jobs, err := readAll[contracts.JobRecord](ctx, c, contracts.BucketJobs, id)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
@@ -25,6 +26,8 @@ type natsFlags struct {
 type client struct {
 	nc *nats.Conn
 	js jetstream.JetStream
+
+	refused atomic.Pointer[error] // the last right that the user turned out to lack
 }
 
 const (
@@ -34,13 +37,19 @@ const (
 
 // connect opens a connection that comes back by itself when it is lost.
 func (f natsFlags) connect() (*client, error) {
+	c := &client{}
 	opts := []nats.Option{
 		nats.Name("clustersmith cli"), nats.Timeout(dialTimeout), nats.MaxReconnects(-1),
 		nats.CustomReconnectDelay(func(attempts int) time.Duration {
 			d := min(100*time.Millisecond<<min(attempts, 5), 2*time.Second)
 			return d/2 + rand.N(d/2)
 		}),
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // the calls return what matters
+		// The calls return what else matters; a request that is refused they only find unanswered.
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				c.refused.Store(&err)
+			}
+		}),
 	}
 	if f.NATSCreds != "" {
 		opts = append(opts, nats.UserCredentials(f.NATSCreds))
@@ -52,18 +61,27 @@ func (f natsFlags) connect() (*client, error) {
 	if err != nil {
 		return nil, unreachable("%w; name the server with --nats or CLUSTERSMITH_NATS_URL, or start one with: clustersmith dev", worker.AtNATS(f.NATS, err))
 	}
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(opTimeout))
 	if err != nil {
 		nc.Close()
 		return nil, unreachable("%w", worker.AtNATS(f.NATS, err))
 	}
-	return &client{nc: nc, js: js}, nil
+	c.nc, c.js = nc, js
+	return c, nil
 }
 
 func (c *client) close() { c.nc.Close() }
 
+// cause is err, or what was refused: then err says no more than that nothing was heard.
+func (c *client) cause(err error) error {
+	if no := c.refused.Load(); no != nil {
+		return fmt.Errorf("the NATS user lacks a right: %w", *no)
+	}
+	return err
+}
+
 // explain turns an error of JetStream into one that says what to do next.
-func explain(err error) error {
+func (c *client) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -73,6 +91,9 @@ func explain(err error) error {
 		return unreachable("the NATS server has no JetStream: %w; start it with -js, or use another one with --nats", err)
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrBucketNotFound):
 		return unreachable("the NATS server has no Clustersmith streams yet: %w; start a worker, which creates them: clustersmith worker", err)
+	}
+	if c.refused.Load() != nil {
+		return unreachable("%w; docs/operations.md lists the rights of an operator", c.cause(err))
 	}
 	return unreachable("%w; is the NATS server well? Try again", err)
 }
@@ -103,7 +124,7 @@ func (c *client) publish(ctx context.Context, subject, id, cluster string, reque
 		}
 	}
 	if err != nil {
-		return receipt{}, explain(fmt.Errorf("publish on %s: %w", subject, err))
+		return receipt{}, c.explain(fmt.Errorf("publish on %s: %w", subject, err))
 	}
 	return receipt{Job: id, Cluster: cluster, Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
 }
@@ -120,7 +141,7 @@ func (c *client) sameAsBefore(ctx context.Context, r receipt, request any) error
 	defer cancel()
 	body, err := c.published(ctx, r)
 	if err != nil || body == nil {
-		return explain(err)
+		return c.explain(err)
 	}
 	if before, err := contracts.ParseCreate(body); err != nil || contracts.SameSpec(before, now) {
 		return nil // what is wrong with the other is its job's to say
@@ -130,18 +151,12 @@ func (c *client) sameAsBefore(ctx context.Context, r receipt, request any) error
 
 // published is the request of a job that was published before; nil is not there.
 func (c *client) published(ctx context.Context, r receipt) ([]byte, error) {
-	kv, err := c.js.KeyValue(ctx, contracts.BucketJobs)
+	record, err := c.job(ctx, r.Job)
 	if err != nil {
 		return nil, err
 	}
-	entry, err := kv.Get(ctx, r.Job)
-	if err == nil {
-		var record contracts.JobRecord
-		err = json.Unmarshal(entry.Value(), &record)
-		return record.Request, err
-	}
-	if !errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, err
+	if record != nil {
+		return record.Request, nil
 	}
 	stream, err := c.js.Stream(ctx, contracts.StreamJobs)
 	if err != nil {
@@ -155,4 +170,21 @@ func (c *client) published(ctx context.Context, r receipt) ([]byte, error) {
 		return nil, err
 	}
 	return msg.Data, nil
+}
+
+// job is a job's record; nil is that no worker has taken it yet.
+func (c *client) job(ctx context.Context, id string) (*contracts.JobRecord, error) {
+	kv, err := c.js.KeyValue(ctx, contracts.BucketJobs)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := kv.Get(ctx, id)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	record := &contracts.JobRecord{}
+	return record, json.Unmarshal(entry.Value(), record)
 }

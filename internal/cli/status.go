@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -90,14 +91,12 @@ func (e *env) printStatus(doc statusDoc, one bool, now time.Time) {
 // records reads the records of one cluster, or of all where the name is empty: clusters by
 // name, jobs by age.
 func (c *client) records(ctx context.Context, cluster string) (statusDoc, error) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
 	// One token: in the bucket of jobs, longer keys are plans and cancellations.
-	clusters, err := readAll[contracts.ClusterRecord](ctx, c.js, contracts.BucketClusters, cmp.Or(cluster, "*"))
+	clusters, err := readAll[contracts.ClusterRecord](ctx, c, contracts.BucketClusters, cmp.Or(cluster, "*"))
 	if err != nil {
 		return statusDoc{}, err
 	}
-	jobs, err := readAll[contracts.JobRecord](ctx, c.js, contracts.BucketJobs, "*")
+	jobs, err := readAll[contracts.JobRecord](ctx, c, contracts.BucketJobs, "*")
 	if err != nil {
 		return statusDoc{}, err
 	}
@@ -109,29 +108,43 @@ func (c *client) records(ctx context.Context, cluster string) (statusDoc, error)
 	return statusDoc{clusters, jobs}, nil
 }
 
-// readAll reads the newest values of the keys that match a pattern.
-func readAll[T any](ctx context.Context, js jetstream.JetStream, bucket, keys string) ([]T, error) {
-	kv, err := js.KeyValue(ctx, bucket)
+var errSilent = fmt.Errorf("the server has said nothing for %v", opTimeout)
+
+// readAll reads the newest values of the keys that match a pattern. However many they are, it ends
+// only where none comes for opTimeout.
+func readAll[T any](ctx context.Context, c *client, bucket, keys string) ([]T, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	silence := time.AfterFunc(opTimeout, func() { cancel(errSilent) })
+	defer silence.Stop()
+	fail := func(err error) error {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return c.explain(fmt.Errorf("bucket %s: %w", bucket, err))
+	}
+	kv, err := c.js.KeyValue(ctx, bucket)
 	if err != nil {
-		return nil, explain(fmt.Errorf("bucket %s: %w", bucket, err))
+		return nil, fail(err)
 	}
 	watch, err := kv.Watch(ctx, keys, jetstream.IgnoreDeletes())
 	if err != nil {
-		return nil, explain(fmt.Errorf("bucket %s: %w", bucket, err))
+		return nil, fail(err)
 	}
 	defer watch.Stop() //nolint:errcheck // it has told all that we asked for
 	values := []T{}
 	for {
 		select {
 		case <-ctx.Done():
-			return nil, explain(fmt.Errorf("bucket %s: %w", bucket, context.Cause(ctx)))
+			return nil, fail(ctx.Err())
 		case entry, ok := <-watch.Updates():
 			if !ok {
-				return nil, explain(fmt.Errorf("bucket %s: the connection was closed", bucket))
+				return nil, fail(errors.New("the connection was closed"))
 			}
 			if entry == nil {
 				return values, nil
 			}
+			silence.Reset(opTimeout)
 			var v T
 			if err := json.Unmarshal(entry.Value(), &v); err != nil {
 				return nil, unreachable("bucket %s, key %s holds no record: %w; was it written by a newer version?", bucket, entry.Key(), err)

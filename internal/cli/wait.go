@@ -76,9 +76,9 @@ func (e *env) wait(c *client, job, subject string, limit time.Duration) (contrac
 	case errors.Is(err, context.Canceled):
 		return end, &exitError{Interrupted, fmt.Errorf("interrupted; the job goes on. Follow it with: clustersmith watch. Stop it with: clustersmith cancel %s", job)}
 	case errors.Is(err, follow.ErrNoStream):
-		return end, explain(jetstream.ErrStreamNotFound)
+		return end, c.explain(jetstream.ErrStreamNotFound)
 	}
-	return end, explain(err)
+	return end, c.explain(err)
 }
 
 // waiter shares a reporter between the events and the hints.
@@ -115,7 +115,7 @@ func (w *waiter) lastHint() string {
 }
 
 func (w *waiter) trouble(err error) {
-	w.note(fmt.Sprintf("No events reach us (%v); trying again until they do.", err))
+	w.note(fmt.Sprintf("No events reach us (%v); trying again until they do.", w.c.cause(err)))
 }
 
 // hint says why nothing happens, until something does.
@@ -142,7 +142,7 @@ func (c *client) whyQueued(ctx context.Context) string {
 	case errors.Is(err, jetstream.ErrConsumerNotFound), errors.Is(err, jetstream.ErrStreamNotFound):
 		return "No worker has ever run on this server, so none has taken the job. " + start
 	case err != nil:
-		return fmt.Sprintf("No worker has taken the job yet, and the server does not say why: %v", err)
+		return fmt.Sprintf("No worker has taken the job yet, and the server does not say why: %v", c.cause(err))
 	case info.NumWaiting == 0 && info.NumAckPending == 0:
 		return "No worker is running, so none has taken the job; it waits in the queue. " + start
 	case info.NumPending > 0:

@@ -31,13 +31,13 @@ func (cmd *watchCmd) Run(e *env) error {
 	defer shown.Close()
 	// First the stream's end, then the records: what happens in between is in both, and is told apart by seq.
 	f := follow.Follower{JS: c.js, Subject: contracts.ClusterEvents(cmd.Cluster), Trouble: func(err error) {
-		shown.Note(fmt.Sprintf("No events reach us (%v); trying again until they do.", err))
+		shown.Note(fmt.Sprintf("No events reach us (%v); trying again until they do.", c.cause(err)))
 	}}
 	known := map[string]uint64{}
 	if !cmd.Replay {
 		stream, err := c.js.Stream(e.ctx, contracts.StreamEvents)
 		if err != nil {
-			return explain(fmt.Errorf("stream %s: %w", contracts.StreamEvents, err))
+			return c.explain(fmt.Errorf("stream %s: %w", contracts.StreamEvents, err))
 		}
 		f.From = stream.CachedInfo().State.LastSeq + 1
 		if known, err = e.running(c, cmd.Cluster, shown); err != nil {
@@ -54,9 +54,9 @@ func (cmd *watchCmd) Run(e *env) error {
 	case errors.Is(err, context.Canceled):
 		return nil // the only way to end it
 	case errors.Is(err, follow.ErrNoStream):
-		return explain(jetstream.ErrStreamNotFound)
+		return c.explain(jetstream.ErrStreamNotFound)
 	}
-	return explain(err)
+	return c.explain(err)
 }
 
 // running shows where the jobs that run now stand, and returns the seq that each has reached.
