@@ -120,3 +120,6 @@ func (d Dialect) hasAux() bool { return d.atLeast(7, 2) }
 
 // hasMigrationSwitch: cluster-allow-replica-migration exists.
 func (d Dialect) hasMigrationSwitch() bool { return d.atLeast(6, 2) }
+
+// removesSyncFiles: rdb-del-sync-files exists.
+func (d Dialect) removesSyncFiles() bool { return d.atLeast(6, 0) }

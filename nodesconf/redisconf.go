@@ -63,7 +63,7 @@ func (r *Renderer) RedisConf(self int, o ServerOptions) ([]byte, error) {
 		return nil, err
 	}
 	list := r.identity(r.plan.Nodes[self], o.Dir)
-	persistence, err := persistence(o.Persistence)
+	persistence, err := r.dialect.persistence(o.Persistence)
 	if err != nil {
 		return nil, err
 	}
@@ -113,10 +113,14 @@ func (r *Renderer) identity(n chunkdist.Node, dir string) []directive {
 	return append(list, directive{"cluster-migration-barrier", []string{"1000000"}})
 }
 
-func persistence(kind string) ([]directive, error) {
+func (d Dialect) persistence(kind string) ([]directive, error) {
 	switch kind {
 	case "", PersistenceNone:
-		return []directive{{"save", []string{""}}, {"appendonly", []string{"no"}}}, nil
+		list := []directive{{"save", []string{""}}, {"appendonly", []string{"no"}}}
+		if d.removesSyncFiles() { // a replica that synchronises writes one, else for good
+			list = append(list, directive{"rdb-del-sync-files", []string{"yes"}})
+		}
+		return list, nil
 	case PersistenceAOF:
 		return []directive{{"save", []string{""}}, {"appendonly", []string{"yes"}}}, nil
 	case PersistenceRDB:

@@ -48,8 +48,9 @@ type Config struct {
 	// IdleTimeout is how long an executor without a live task stays: its resources are the
 	// framework's until it ends, but the next LAUNCH may be on its way.
 	IdleTimeout time.Duration
-	// RestartWait is the wait before the second restart of a node; it doubles with each.
-	RestartWait time.Duration
+	// RestartWait is the wait before the second restart of a node; it doubles with each up to
+	// RestartWaitMax.
+	RestartWait, RestartWaitMax time.Duration
 	// WaveSize, where not 0, makes GO release so many nodes at a time, WaveGap apart.
 	WaveSize int
 	WaveGap  time.Duration
@@ -79,6 +80,7 @@ func FromEnv(getenv func(string) string) (Config, error) {
 		BarrierTimeout:  e.duration("CLUSTERSMITH_BARRIER_TIMEOUT", 10*time.Minute),
 		IdleTimeout:     10 * time.Second,
 		RestartWait:     500 * time.Millisecond,
+		RestartWaitMax:  30 * time.Second,
 		WaveSize:        e.count("CLUSTERSMITH_WAVE_SIZE"),
 		WaveGap:         e.duration("CLUSTERSMITH_WAVE_GAP", 100*time.Millisecond),
 	}

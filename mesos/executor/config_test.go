@@ -27,7 +27,7 @@ func TestConfigurationOfAnAgent(t *testing.T) {
 		Sandbox: "/mnt/mesos/sandbox", ShutdownGrace: 3 * time.Second, Checkpoint: true,
 		RecoveryTimeout: 15 * time.Minute, BackoffMax: 2 * time.Second, Encoding: Protobuf,
 		StartTimeout: 30 * time.Second, BarrierTimeout: 10 * time.Minute, IdleTimeout: 10 * time.Second,
-		RestartWait: 500 * time.Millisecond, WaveGap: 100 * time.Millisecond,
+		RestartWait: 500 * time.Millisecond, RestartWaitMax: 30 * time.Second, WaveGap: 100 * time.Millisecond,
 	}
 	if got != want {
 		t.Errorf("got  %+v\nwant %+v", got, want)

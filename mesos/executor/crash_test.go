@@ -3,8 +3,11 @@ package executor
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +17,7 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/internal/proc"
 	"github.com/clustersmith/clustersmith/internal/redistest"
 	"github.com/clustersmith/clustersmith/mesos/bundle"
 )
@@ -148,6 +152,76 @@ func TestCrashOfAMasterLosesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A master without persistence comes back empty, whatever snapshot lies in its directory: a replica that
+// synchronised long ago may have left one.
+func TestStaleDumpIsNotLoaded(t *testing.T) {
+	t.Parallel()
+	for persistence, keys := range map[string]int{"none": 0, "rdb": 1} {
+		t.Run(persistence, func(t *testing.T) {
+			t.Parallel()
+			plan := redistest.Plan(t, 3, 0, 3)
+			x := runExecutor(t, nil)
+			s := x.boot(plan, data(t, plan, func(b *bundle.Bundle) { b.Persistence = persistence }))
+			s.message(bundle.MessageGo)
+			s.all(3, mesos.TASK_RUNNING)
+			awaitOK(t, plan.Nodes[2])
+			conn := dial(t, plan.Nodes[2])
+			if _, err := conn.Do("SET", "foo", "old"); err != nil { // slot 12182
+				t.Fatal(err)
+			}
+			if _, err := conn.Do("SAVE"); err != nil {
+				t.Fatal(err)
+			}
+			x.crash(2)
+			s.next(mesos.TASK_RUNNING) // down
+			s.next(mesos.TASK_RUNNING) // up
+			if n, err := redis.Int(dial(t, plan.Nodes[2]).Do("DBSIZE")); err != nil || n != keys {
+				t.Errorf("%d keys, %v; want %d", n, err, keys)
+			}
+		})
+	}
+}
+
+// A node that has served is not given up for an obstacle: a server of another version, say. It comes
+// back when that is over.
+func TestObstacleIsWaitedOut(t *testing.T) {
+	t.Parallel()
+	good, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	program, asked := filepath.Join(dir, "server"), filepath.Join(dir, "asked")
+	install := func(script string) {
+		t.Helper()
+		if err := proc.WriteProgram(program+".new", []byte("#!/bin/sh\n"+script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(program+".new", program); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install("exec " + good + ` "$@"`)
+	plan := redistest.Plan(t, 3, 0, 3)
+	x := runExecutor(t, func(c *Config) {
+		c.Server, c.RestartWait, c.RestartWaitMax = program, time.Millisecond, 20*time.Millisecond
+	})
+	s := x.boot(plan, data(t, plan, nil))
+	s.message(bundle.MessageGo)
+	s.all(3, mesos.TASK_RUNNING)
+	install("echo asked >>" + asked + "; echo Redis server v=9.9.9")
+	killProcess(t, x, 1)
+	s.next(mesos.TASK_RUNNING) // down
+	await(t, "many tries", func() bool {
+		text, err := os.ReadFile(asked)
+		return err == nil && bytes.Count(text, []byte("\n")) > 2*maxRestarts
+	})
+	install("exec " + good + ` "$@"`)
+	await(t, "the node to be back", func() bool {
+		return ping(t.Context(), net.JoinHostPort(plan.Nodes[1].Host, strconv.Itoa(plan.Nodes[1].Port))) == nil
+	})
 }
 
 // A node that crashes again and again is given up, with its last words.

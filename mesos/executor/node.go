@@ -45,6 +45,9 @@ type node struct {
 	restarts restarts
 	bound    bool // TASK_STARTING has been told
 	answered bool // TASK_RUNNING has been told
+	// since is when it answered for the first time; unhealthy is what was told of it last.
+	since     time.Time
+	unhealthy bool
 
 	// What the terminal update will say, when leaving.
 	last     mesos.TaskState
@@ -111,7 +114,7 @@ func (r *run) start(n *node) {
 		case <-ctx.Done():
 			return started{n, nil, context.Cause(ctx)}
 		}
-		program, err := r.cluster.program.wait(ctx)
+		program, err := r.cluster.program.current(ctx)
 		if err != nil {
 			return started{n, nil, err}
 		}
@@ -165,7 +168,7 @@ func (r *run) startFailed(n *node, err error) {
 	case !n.bound:
 		r.finish(n, mesos.TASK_FAILED, err.Error())
 	default:
-		r.crashed(n, err.Error(), 0)
+		r.startAgain(n, err.Error(), 0, true)
 	}
 }
 
@@ -196,10 +199,34 @@ func (m answered) apply(r *run) {
 	}
 	n.state = running
 	if !n.answered {
-		n.answered = true
+		n.answered, n.since = true, time.Now()
 		r.update(n.id, mesos.TASK_RUNNING, "", nil)
 		return
 	}
+	if n.restarts.many(time.Now()) { // it may end again soon, and every update is kept until somebody reads it
+		r.after(restartWindow, steady{n, m.server})
+		return
+	}
+	r.healthy(n)
+}
+
+// steady says that a server which had been restarted too often may have run for long enough.
+type steady struct {
+	node   *node
+	server *server
+}
+
+func (m steady) apply(r *run) {
+	if m.node.server == m.server && m.node.state == running {
+		r.healthy(m.node)
+	}
+}
+
+func (r *run) healthy(n *node) {
+	if !n.unhealthy {
+		return
+	}
+	n.unhealthy = false
 	healthy := true
 	r.update(n.id, mesos.TASK_RUNNING, "restarted in place", &healthy)
 }
@@ -226,13 +253,16 @@ func (m exited) apply(r *run) {
 		served = time.Since(m.server.began)
 	}
 	text := fmt.Sprintf("the server ended (%s): %s", m.server.status, strings.Join(lastLines(m.server.log, 5), "\n"))
-	r.crashed(n, text, served)
+	r.startAgain(n, text, served, false)
 }
 
-// crashed plans a restart in place, or gives the node up.
-func (r *run) crashed(n *node, why string, served time.Duration) {
-	wait, ok := n.restarts.next(time.Now(), r.cfg.RestartWait, rand.Float64())
-	if !ok {
+// startAgain plans a restart in place, or gives the node up: one that has never answered, or soon after
+// it first did, while its cluster is being made and somebody may make another. Later nobody would start
+// it again, and its data would go with it. An obstacle, which is not the server's own fault, is waited out
+// in any case: a full disk, a stranger at the port, no memory.
+func (r *run) startAgain(n *node, why string, served time.Duration, obstacle bool) {
+	wait, tooMany := n.restarts.next(time.Now(), r.cfg.RestartWait, r.cfg.RestartWaitMax, rand.Float64())
+	if lasts := n.answered && (obstacle || time.Since(n.since) >= restartWindow); tooMany && !lasts {
 		r.finish(n, mesos.TASK_FAILED, fmt.Sprintf("more than %d restarts in %s: %s", maxRestarts, restartWindow, why))
 		return
 	}
@@ -253,9 +283,10 @@ func (r *run) crashed(n *node, why string, served time.Duration) {
 		return restartDue{n, ctx.Err()}
 	})
 	r.log.Warn("restarting in place", "task", n.id, "in", wait, "why", why)
-	if n.answered {
-		unhealthy := false
-		r.update(n.id, mesos.TASK_RUNNING, fmt.Sprintf("restarts in %s: %s", wait.Round(time.Millisecond), why), &unhealthy)
+	if n.answered && !n.unhealthy {
+		n.unhealthy = true
+		healthy := false
+		r.update(n.id, mesos.TASK_RUNNING, fmt.Sprintf("restarts in %s: %s", wait.Round(time.Millisecond), why), &healthy)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/clustersmith/clustersmith/internal/proc"
@@ -16,13 +17,18 @@ import (
 // versionTimeout bounds `redis-server --version`.
 const versionTimeout = 10 * time.Second
 
-// program is the server's program on this host: looked for, and its version checked, once.
+// program is the server's program on this host: looked for once, and its version checked then and
+// whenever the file has changed. A node that crashes after an upgrade must not be started by a server
+// that reads its nodes.conf in another way.
 type program struct {
 	server  string // configured path, or empty
 	dialect nodesconf.Dialect
 	found   chan struct{} // closed when path and err are set
 	path    string
 	err     error
+
+	mu      sync.Mutex
+	checked os.FileInfo // the file as it was
 }
 
 // find finds the program; it is called once.
@@ -33,19 +39,35 @@ func (p *program) find(ctx context.Context) {
 			return
 		}
 	}
-	if err := checkProgram(ctx, p.path, p.dialect); err != nil {
-		p.err = fmt.Errorf("%s: %w", p.path, err)
-	}
+	p.err = p.check(ctx)
 }
 
-// wait waits until the program is found.
-func (p *program) wait(ctx context.Context) (path string, err error) {
+// check asks the program for its version unless that is known.
+func (p *program) check(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now, err := os.Stat(p.path) // before the question: what comes later is asked again
+	if was := p.checked; err == nil && was != nil && os.SameFile(was, now) && was.ModTime().Equal(now.ModTime()) && was.Size() == now.Size() {
+		return nil
+	}
+	if err := checkProgram(ctx, p.path, p.dialect); err != nil {
+		return fmt.Errorf("%s: %w", p.path, err)
+	}
+	p.checked = now
+	return err
+}
+
+// current waits until the program is found, and is the path of one of the right version.
+func (p *program) current(ctx context.Context) (path string, err error) {
 	select {
 	case <-p.found:
-		return p.path, p.err
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
+	if p.err != nil {
+		return "", p.err
+	}
+	return p.path, p.check(ctx)
 }
 
 func checkProgram(ctx context.Context, path string, dialect nodesconf.Dialect) error {

@@ -9,28 +9,34 @@ import (
 	"github.com/clustersmith/clustersmith/nodesconf"
 )
 
-const base = 500 * time.Millisecond
+const base, most = 500 * time.Millisecond, 30 * time.Second
 
 func TestRestartsAreBounded(t *testing.T) {
 	t.Parallel()
 	var r restarts
 	now := time.Unix(0, 0)
 	for i, want := range []time.Duration{0, 500, 1000, 2000, 4000} {
-		wait, ok := r.next(now, base, 0.5)
-		if !ok || wait != want*time.Millisecond {
-			t.Errorf("restart %d: after %s, %v; want %d ms", i+1, wait, ok, want)
+		wait, tooMany := r.next(now, base, most, 0.5)
+		if tooMany || wait != want*time.Millisecond {
+			t.Errorf("restart %d: after %s, %v; want %d ms", i+1, wait, tooMany, want)
 		}
 		now = now.Add(time.Minute)
 	}
-	if _, ok := r.next(now, base, 0); ok {
-		t.Error("a sixth restart within ten minutes")
+	for range 100 {
+		if wait, tooMany := r.next(now, base, most, 0.5); !tooMany || wait != most || len(r.at) > maxRestarts {
+			t.Errorf("one more within ten minutes: after %s, %v; %d are remembered", wait, tooMany, len(r.at))
+		}
 	}
-	now = time.Unix(0, 0).Add(restartWindow)
-	if wait, ok := r.next(now, base, 0); !ok || wait == 0 {
-		t.Errorf("ten minutes after the first: after %s, %v", wait, ok)
+	now = now.Add(restartWindow - 1)
+	if wait, tooMany := r.next(now, base, most, 0.5); !tooMany || wait != most {
+		t.Errorf("not quite ten minutes after the last: after %s, %v", wait, tooMany)
 	}
-	if wait, ok := r.next(now.Add(time.Hour), base, 0); !ok || wait != 0 {
-		t.Errorf("an hour later: after %s, %v", wait, ok)
+	now = now.Add(time.Minute)
+	if wait, tooMany := r.next(now, base, most, 0.5); tooMany || wait != base {
+		t.Errorf("when all but one are over: after %s, %v", wait, tooMany)
+	}
+	if wait, tooMany := r.next(now.Add(time.Hour), base, most, 0); tooMany || wait != 0 {
+		t.Errorf("an hour later: after %s, %v", wait, tooMany)
 	}
 }
 
@@ -38,8 +44,8 @@ func TestJitterStaysAroundTheWait(t *testing.T) {
 	t.Parallel()
 	for _, jitter := range []float64{0, 0.999} {
 		var r restarts
-		r.next(time.Unix(0, 0), base, jitter)
-		if wait, _ := r.next(time.Unix(0, 0), base, jitter); wait < 250*time.Millisecond || wait >= 750*time.Millisecond {
+		r.next(time.Unix(0, 0), base, most, jitter)
+		if wait, _ := r.next(time.Unix(0, 0), base, most, jitter); wait < 250*time.Millisecond || wait >= 750*time.Millisecond {
 			t.Errorf("jitter %v: %s", jitter, wait)
 		}
 	}

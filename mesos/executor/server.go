@@ -57,6 +57,9 @@ func (c *cluster) startServer(ctx context.Context, program string, index int, ho
 		return nil, err
 	}
 	defer lock.Close() // the server has its own reference
+	if err := c.dropStaleDump(dir); err != nil {
+		return nil, err
+	}
 	s := &server{
 		addr:  netip.AddrPortFrom(ip, uint16(node.Port)),
 		log:   filepath.Join(dir, logName),

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/clustersmith/clustersmith/nodesconf"
 	"golang.org/x/sys/unix"
 )
 
@@ -17,6 +18,7 @@ const (
 	nodesConf = "nodes.conf"
 	logName   = "redis.log"
 	lockName  = "lock"
+	dumpName  = "dump.rdb"
 )
 
 // stage makes a node's directory ready: redis.conf as rendered, nodes.conf only where there is
@@ -51,6 +53,20 @@ func replaceFile(path string, content []byte) error {
 		return err
 	}
 	return os.Rename(path+".new", path)
+}
+
+// dropStaleDump removes the snapshot that a replica without persistence leaves after every full
+// synchronisation, and that a server loads whenever it starts: a node that has become a master since would
+// come back with data of then, and serve it.
+func (c *cluster) dropStaleDump(dir string) error {
+	if p := c.bundle.Persistence; p != "" && p != nodesconf.PersistenceNone {
+		return nil
+	}
+	err := os.Remove(filepath.Join(dir, dumpName))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // lockPatience is how long the last process of a killed server may take to be gone.
