@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -51,7 +52,7 @@ func (cmd *verifyCmd) Run(e *env) error {
 	})
 }
 
-// cancelCmd publishes a cancel request.
+// cancelCmd publishes a cancel request, unless there is nothing that it could stop.
 type cancelCmd struct {
 	natsFlags
 	Job     string        `arg:"" help:"The job's ID."`
@@ -69,12 +70,23 @@ func (cmd *cancelCmd) Run(e *env) error {
 		return err
 	}
 	defer c.close()
+	known, err := c.cancellable(e.ctx, req.Job)
+	if err != nil {
+		return err
+	}
 	receipt, err := c.publish(e.ctx, contracts.SubjectCancel, req.ID, "", req)
 	if err != nil {
 		return err
 	}
-	receipt.Job = req.Job
+	receipt.Job, receipt.Unknown = req.Job, !known
+	said := fmt.Sprintf("Job %s is asked to stop.", req.Job)
+	if !known {
+		said += " No worker knows that job yet."
+	}
 	if cmd.Wait {
+		if !e.json {
+			fmt.Fprintln(e.stderr, said)
+		}
 		end, err := e.wait(c, req.Job, contracts.JobEvents(req.Job), cmd.Timeout)
 		if err != nil {
 			return err
@@ -84,6 +96,26 @@ func (cmd *cancelCmd) Run(e *env) error {
 	if e.json {
 		return e.encode(receipt)
 	}
-	_, err = fmt.Fprintf(e.out, "Job %s is asked to stop. Its last event says what became of it: clustersmith watch\n", req.Job)
+	_, err = fmt.Fprintf(e.out, "%s What becomes of it: clustersmith status -a, or cancel with --wait\n", said)
 	return err
+}
+
+// cancellable says whether workers know a job, and refuses one that no cancellation stops.
+func (c *client) cancellable(ctx context.Context, id string) (known bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, opTimeout)
+	defer cancel()
+	job, err := c.job(ctx, id)
+	switch {
+	case err != nil:
+		return false, c.explain(fmt.Errorf("job %s: %w", id, err))
+	case job == nil:
+		return false, nil
+	case job.Kind == contracts.JobDestroy:
+		return true, badInput("job %s destroys the cluster %s, and a destroy cannot be cancelled", id, job.Cluster)
+	case job.Terminal != nil && job.Phase == contracts.PhaseVerified && job.Kind == contracts.JobCreate:
+		return true, badInput("job %s has ended as verified; end its cluster with: clustersmith destroy %s", id, job.Cluster)
+	case job.Terminal != nil:
+		return true, badInput("job %s has ended as %s; there is nothing left to cancel", id, job.Phase)
+	}
+	return true, nil
 }

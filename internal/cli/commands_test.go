@@ -196,10 +196,45 @@ func TestTheOtherRequests(t *testing.T) {
 	if d, err := contracts.ParseDestroy(b.take().Data()); err != nil || d.Cluster != "orders" {
 		t.Errorf("destroy: %+v, %v", d, err)
 	}
-	command(t, t.Context(), "cancel", job, "--nats", b.url).want(t, Done, "asked to stop", "")
+	cancel := func(flags ...string) result {
+		return command(t, t.Context(), append([]string{"cancel", job, "--nats", b.url}, flags...)...)
+	}
+	cancel().want(t, Done, "asked to stop. No worker knows that job yet.", "")
 	msg := b.take()
 	if c, err := contracts.ParseCancel(msg.Data()); err != nil || c.Job != job || msg.Subject() != contracts.SubjectCancel {
 		t.Errorf("cancel: %+v, %v", c, err)
+	}
+	cancel("-o", "json").want(t, Done, `"unknown": true`, "")
+	for _, kind := range []contracts.JobKind{contracts.JobCreate, contracts.JobVerify} {
+		b.put(contracts.BucketJobs, job, contracts.JobRecord{Job: job, Kind: kind, Cluster: "orders", Phase: contracts.PhaseVerifying})
+		cancel().want(t, Done, "asked to stop. What becomes of it: clustersmith status -a", "")
+	}
+}
+
+// What no cancellation can stop is not asked to.
+func TestWhatCancelRefuses(t *testing.T) {
+	t.Parallel()
+	b := startBroker(t)
+	ended := &contracts.Event{}
+	for _, c := range []struct {
+		record contracts.JobRecord
+		says   string
+	}{
+		{contracts.JobRecord{Kind: contracts.JobDestroy, Phase: contracts.PhaseDestroying}, "destroys the cluster orders, and a destroy cannot be cancelled"},
+		{contracts.JobRecord{Kind: contracts.JobCreate, Phase: contracts.PhaseVerified, Terminal: ended}, "clustersmith destroy orders"},
+		{contracts.JobRecord{Kind: contracts.JobCreate, Phase: contracts.PhaseCancelled, Terminal: ended}, "has ended as cancelled"},
+		{contracts.JobRecord{Kind: contracts.JobVerify, Phase: contracts.PhaseVerified, Terminal: ended}, "has ended as verified; there is nothing left"},
+	} {
+		c.record.Job, c.record.Cluster = job, "orders"
+		b.put(contracts.BucketJobs, job, c.record)
+		command(t, t.Context(), "cancel", job, "--wait", "--nats", b.url).want(t, BadInput, "", c.says)
+	}
+	stream, err := b.js.Stream(t.Context(), contracts.StreamJobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n != 0 {
+		t.Errorf("%d cancellations are in the queue", n)
 	}
 }
 

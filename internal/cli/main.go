@@ -24,7 +24,7 @@ type grammar struct {
 	Verify    verifyCmd    `cmd:"" help:"Check every node of a cluster against its plan again."`
 	Status    statusCmd    `cmd:"" help:"Show clusters and jobs, or one cluster."`
 	Destroy   destroyCmd   `cmd:"" help:"End a cluster."`
-	Cancel    cancelCmd    `cmd:"" help:"Stop a create job and clean up after it."`
+	Cancel    cancelCmd    `cmd:"" help:"Stop a create or a verification; a create is cleaned up."`
 	Nodesconf nodesconfCmd `cmd:"" help:"Print the nodes.conf of one node of a plan."`
 	Dead      deadCmd      `cmd:"" help:"List and replay messages that no worker could work on."`
 }

@@ -105,6 +105,7 @@ type receipt struct {
 	Stream    string `json:"stream"`
 	Sequence  uint64 `json:"sequence"`
 	Duplicate bool   `json:"duplicate,omitempty"`
+	Unknown   bool   `json:"unknown,omitempty"` // of cancel: no worker knows the job yet
 }
 
 // publish puts a request into the queue. Trying again is safe: the message ID makes the
