@@ -97,7 +97,7 @@ func connect(cfg Config, log *slog.Logger, reconnected func()) (*nats.Conn, erro
 	}
 	nc, err := nats.Connect(cfg.NATSURL, opts...)
 	if err != nil {
-		return nil, fmt.Errorf("worker: connect to %w", AtNATS(cfg.NATSURL, err))
+		return nil, fmt.Errorf("worker: connect to %w (see %[2]sNATS_URL, %[2]sNATS_CREDS and %[2]sNATS_CA)", AtNATS(cfg.NATSURL, err), EnvPrefix)
 	}
 	return nc, nil
 }

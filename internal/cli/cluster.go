@@ -15,7 +15,7 @@ type destroyCmd struct {
 	natsFlags
 	Cluster  string        `arg:"" help:"The cluster's name."`
 	Wait     bool          `help:"Show progress until it is gone."`
-	Deadline time.Duration `placeholder:"TIME" help:"Longest time to the job's end (default 2m)."`
+	Deadline time.Duration `placeholder:"TIME" help:"Longest time for the work (default 2m)."`
 	Timeout  time.Duration `placeholder:"TIME" help:"Longest wait (default the deadline and a minute)."`
 }
 
@@ -35,7 +35,7 @@ type verifyCmd struct {
 	natsFlags
 	Cluster  string        `arg:"" help:"The cluster's name."`
 	Repair   bool          `help:"Fail planned masters that are healthy replicas over, back to their places."`
-	Deadline time.Duration `placeholder:"TIME" help:"Longest time to the job's end (default 2m)."`
+	Deadline time.Duration `placeholder:"TIME" help:"Longest time for the work (default 2m)."`
 	Timeout  time.Duration `placeholder:"TIME" help:"Longest wait (default the deadline and a minute)."`
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,11 +83,50 @@ func TestSecretsAreNotTold(t *testing.T) {
 	}
 }
 
+// A program that asked for JSON gets JSON, also where its other arguments are wrong.
+func TestWrongUsageInJSON(t *testing.T) {
+	t.Parallel()
+	for args, inJSON := range map[string]bool{
+		"status --frob -o json": true, "status -ojson --frob": true, "status --output json --frob": true, "frob --output=json": true,
+		"status --frob": false, "status --frob -o text": false, "status -o": false, "status --frob -- -o json": false,
+	} {
+		r := command(t, t.Context(), strings.Fields(args)...)
+		r.want(t, BadInput, "", "clustersmith --help")
+		if json.Valid([]byte(r.stderr)) != inJSON {
+			t.Errorf("%s: %s", args, r.stderr)
+		}
+	}
+}
+
+// An input that gives nothing does not keep a command from being interrupted.
+func TestInterruptedInput(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"create -f -", "plan -f - --mesos http://127.0.0.1:1", "nodesconf -f - --node 0"} {
+		in, end := io.Pipe()
+		ctx, cancel := context.WithCancel(t.Context())
+		var out, stderr buffer
+		done := make(chan Status, 1)
+		go func() { done <- run(ctx, func() {}, strings.Fields(args), in, &out, &stderr) }()
+		if _, err := end.Write([]byte("{")); err != nil { // it reads
+			t.Fatal(err)
+		}
+		cancel()
+		select {
+		case status := <-done:
+			result{status, out.String(), stderr.String()}.want(t, Interrupted, "", "interrupted")
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s goes on", args)
+		}
+		end.Close()
+	}
+}
+
 func TestHelpIsDone(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"--help"}, {"create", "--help"}, {"worker", "--help"}} {
 		command(t, t.Context(), args...).want(t, Done, "Usage: clustersmith", "")
 	}
+	command(t, t.Context(), "--help").want(t, Done, "130 interrupted", "")
 }
 
 func TestUnreachableServerIsStatus3(t *testing.T) {

@@ -3,8 +3,8 @@
 //
 // Laws:
 //   - The exit status is 0 when it is done, 1 when the job failed (or the plan is infeasible), 2 for
-//     wrong usage or bad input, 3 when a server could not be reached (or, in dev, be started), and 130
-//     when the user interrupted.
+//     wrong usage or bad input, 3 when a server could not be reached (or, in dev and worker, be started)
+//     or a job had not ended when the wait for it was over, and 130 when the user interrupted.
 //   - Results go to the standard output; progress, hints and errors to the standard error, so
 //     that a pipe gets results only. watch is all result.
 //   - With -o json the standard output holds JSON and nothing else: one document, or one per line for

@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,10 +138,43 @@ func gone(t *testing.T, plan *contracts.Plan) {
 
 func TestAWorkerWithoutServersSaysSo(t *testing.T) {
 	t.Setenv("CLUSTERSMITH_NATS_URL", "nats://127.0.0.1:1")
+	t.Setenv("CLUSTERSMITH_MESOS_MASTERS", "http://127.0.0.1:1")
 	command(t, t.Context(), "worker").want(t, Unreachable, "", "CLUSTERSMITH_NATS_URL")
 	t.Setenv("CLUSTERSMITH_CONCURRENCY", "0")
 	t.Setenv("CLUSTERSMITH_LOG_LEVEL", "loud")
 	command(t, t.Context(), "worker").want(t, BadInput, "", "CLUSTERSMITH_LOG_LEVEL")
 	t.Setenv("CLUSTERSMITH_CONCURRENCY", "many")
 	command(t, t.Context(), "worker").want(t, BadInput, "", "environment")
+}
+
+// What keeps a worker from beginning is named by its own variable, and NATS is not blamed for it.
+func TestAWorkerThatCannotBegin(t *testing.T) {
+	b := startBroker(t)
+	taken, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	picky := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, _ *http.Request) {
+		out.WriteHeader(http.StatusUnauthorized)
+	}))
+	defer picky.Close()
+	t.Setenv("CLUSTERSMITH_NATS_URL", b.url)
+	t.Setenv("CLUSTERSMITH_LOG_LEVEL", "error")
+	for _, c := range []struct{ variable, value, masters string }{
+		{"CLUSTERSMITH_HTTP_ADDR", taken.Addr().String(), "http://127.0.0.1:1"},
+		{"CLUSTERSMITH_MESOS_SECRET_FILE", "testdata/none", "http://127.0.0.1:1"},
+		{"CLUSTERSMITH_MESOS_CA", "testdata/none", "http://127.0.0.1:1"},
+		{"CLUSTERSMITH_MESOS_PRINCIPAL", "stranger", picky.URL},
+	} {
+		t.Run(c.variable, func(t *testing.T) {
+			t.Setenv(c.variable, c.value)
+			t.Setenv("CLUSTERSMITH_MESOS_MASTERS", c.masters)
+			r := command(t, t.Context(), "worker")
+			r.want(t, Unreachable, "", c.variable)
+			if strings.Contains(r.stderr, "NATS") {
+				t.Errorf("NATS is blamed: %s", r.stderr)
+			}
+		})
+	}
 }

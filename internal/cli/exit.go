@@ -22,6 +22,11 @@ const (
 	Interrupted Status = 130
 )
 
+// statuses is for people; the README has it too.
+const statuses = "Exit status: 0 done; 1 the job failed, or there is no plan; 2 wrong usage, or no such cluster or letter; " +
+	"3 a server did not answer, a worker could not start, or the job had not ended when the wait was over (it goes on); " +
+	"130 interrupted (the job goes on)."
+
 // exitError is an error with the status that it ends the process with. Without an error it
 // ends the process silently: what there was to say has been said.
 type exitError struct {

@@ -61,7 +61,7 @@ func run(ctx context.Context, stop func(), args []string, in io.Reader, out, std
 	}()
 	var g grammar
 	parser, err := kong.New(&g, kong.Name("clustersmith"), kong.Writers(out, stderr),
-		kong.Description("From a message to a verified Redis Cluster on Mesos."),
+		kong.Description("From a message to a verified Redis Cluster on Mesos.\n\n"+statuses),
 		kong.Exit(func(code int) { panic(exited(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
@@ -72,10 +72,27 @@ func run(ctx context.Context, stop func(), args []string, in io.Reader, out, std
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return conclude(badInput("%w; see clustersmith --help", err), false, stderr)
+		return conclude(badInput("%w; see clustersmith --help", err), wantsJSON(args), stderr)
 	}
 	e := &env{ctx: ctx, stop: stop, json: g.Output == "json", in: in, out: out, stderr: stderr}
 	return conclude(parsed.Run(e), e.json, stderr)
+}
+
+// wantsJSON says whether arguments that could not be parsed ask for JSON: the error is to be JSON too.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		switch arg {
+		case "--":
+			return false
+		case "-ojson", "-o=json", "--output=json":
+			return true
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // encode writes a value as one JSON document.

@@ -34,7 +34,7 @@ type specFlags struct {
 	Link            string            `placeholder:"KIND" help:"pair (default) or ring."`
 	MaxNodesPerHost int               `placeholder:"N" help:"Bound of the nodes on one host."`
 	ExcludeHost     []string          `placeholder:"IP" help:"A host that must not be used; may be repeated."`
-	Deadline        time.Duration     `placeholder:"TIME" help:"Longest time to the job's end (default 2m)."`
+	Deadline        time.Duration     `placeholder:"TIME" help:"Longest time for the work (default 2m); cleaning up after it comes on top."`
 }
 
 func (f specFlags) request() contracts.CreateRequest {
@@ -111,17 +111,34 @@ func addID(body []byte) ([]byte, bool) {
 	return append(id, body[open+1:]...), true
 }
 
-// readFile reads a file; - is the standard input.
+// readFile reads a file; - is the standard input. A terminal or a pipe may give nothing for long:
+// an interrupt ends the wait for it.
 func (e *env) readFile(name string) ([]byte, error) {
-	var body []byte
-	var err error
-	if name == "-" {
-		body, err = io.ReadAll(e.in)
-	} else {
-		body, err = os.ReadFile(name)
+	type content struct {
+		body []byte
+		err  error
 	}
-	if err != nil {
-		return nil, badInput("%w", err)
+	read := make(chan content, 1)
+	stdin := name == "-"
+	if stdin {
+		name = "the standard input"
 	}
-	return body, nil
+	go func() {
+		var c content
+		if stdin {
+			c.body, c.err = io.ReadAll(e.in)
+		} else {
+			c.body, c.err = os.ReadFile(name)
+		}
+		read <- c
+	}()
+	select {
+	case <-e.ctx.Done():
+		return nil, &exitError{Interrupted, fmt.Errorf("interrupted while reading %s; nothing was asked for", name)}
+	case c := <-read:
+		if c.err != nil {
+			return nil, badInput("%w", c.err)
+		}
+		return c.body, nil
+	}
 }

@@ -29,10 +29,7 @@ func (workerCmd) Run(e *env) error {
 	if err != nil {
 		return badInput("%w", err)
 	}
-	if err := w.Run(e.ctx); err != nil {
-		return unreachable("%w; the worker uses NATS at %s (CLUSTERSMITH_NATS_URL)", err, worker.WithoutSecrets(cfg.NATSURL))
-	}
-	return nil
+	return w.Run(e.ctx)
 }
 
 // logger is the log of a worker, as its configuration wants it.

@@ -155,7 +155,7 @@ func next(reason contracts.Reason, cluster string) string {
 	case contracts.ReasonLaunchFailed, contracts.ReasonStartFailed:
 		return "Next: look at the tasks' logs in their sandboxes; nothing of the cluster is left running."
 	case contracts.ReasonDeadlineExceeded:
-		return "Next: give it more time with a longer deadline, or look at what it waited for with: clustersmith watch"
+		return fmt.Sprintf("Next: give it more time with a longer deadline, or look at what it waited for with: clustersmith watch %s --replay", cluster)
 	case contracts.ReasonVerificationFailed, contracts.ReasonFormingFailed:
 		return fmt.Sprintf("Next: look at those nodes; if the cluster exists, ask again with: clustersmith verify %s", cluster)
 	}

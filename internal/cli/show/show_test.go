@@ -105,6 +105,11 @@ func TestGoldens(t *testing.T) {
 				},
 			}))
 		},
+		"failed-deadline": func(b *bytes.Buffer) {
+			show.Outcome(b, event(contracts.EventFailed, contracts.EventData{
+				Phase: contracts.PhaseFailed, ElapsedMS: 121_000, Reason: contracts.ReasonDeadlineExceeded, Message: "The deadline of 2m came while nodes started.",
+			}))
+		},
 		"failed-differences": func(b *bytes.Buffer) {
 			show.Outcome(b, event(contracts.EventFailed, contracts.EventData{
 				Phase: contracts.PhaseFailed, ElapsedMS: 9000, Reason: contracts.ReasonVerificationFailed,
