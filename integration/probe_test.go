@@ -87,6 +87,7 @@ func processesIn(dir string) []string {
 type framework struct {
 	ID              string  `json:"id"`
 	Name            string  `json:"name"`
+	User            string  `json:"user"`
 	Active          bool    `json:"active"`
 	FailoverTimeout float64 `json:"failover_timeout"` // seconds
 }

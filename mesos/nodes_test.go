@@ -2,6 +2,7 @@ package mesos
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -116,6 +117,21 @@ func TestNodes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every state that a task does not come back from ends its node, also one that no test of Mesos shows.
+func TestStatesThatEndANode(t *testing.T) {
+	t.Parallel()
+	for number, name := range v1.TaskState_name {
+		state := v1.TaskState(number)
+		goesOn := slices.Contains([]v1.TaskState{v1.TASK_STAGING, v1.TASK_STARTING, v1.TASK_RUNNING, v1.TASK_KILLING, v1.TASK_UNKNOWN}, state)
+		n := newNodes(planOf(1), time.Second, 90*time.Second)
+		n.launched("a0")
+		n.status(statusOf(0, state), time.Unix(1000, 0))
+		if failed := n.progress().Failed == 1; failed == goesOn {
+			t.Errorf("%s: the node failed: %v", name, failed)
+		}
 	}
 }
 

@@ -363,3 +363,25 @@ func TestFailoverByOurselves(t *testing.T) {
 		}
 	}
 }
+
+// A record that is too long, or no event, ends the subscription and not the session: what follows it
+// cannot be read, and the next subscription begins anew.
+func TestRecordsThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, record := range map[string]string{
+		"too long": `{"type":"HEARTBEAT","padding":"` + strings.Repeat("x", 1000) + `"}`,
+		"no JSON":  `{"type":`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newScripted(t, JSON, stream(open, subscribed(15), record, rescind("never")), stream(open, subscribed(15), rescind("o")))
+			cfg := testConfig(t, m.URL)
+			cfg.MaxRecord = 500
+			s := mustSubscribe(t, newTestClient(t, cfg), Framework{})
+			nextEvent[Reconnected](t, s)
+			if e := nextEvent[Rescind](t, s); e.Offer.Value != "o" {
+				t.Errorf("rescinded %v", e.Offer)
+			}
+		})
+	}
+}
