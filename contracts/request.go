@@ -23,7 +23,8 @@ type CreateRequest struct {
 	Redis RedisOptions `json:"redis,omitzero"`
 	// Placement steers which hosts are used.
 	Placement Placement `json:"placement,omitzero"`
-	// Deadline is the longest time from the request to its terminal event. Default 2m, at most 24h.
+	// Deadline bounds the work, from the request on. Default 2m, at most 24h. What it cuts short is
+	// cleaned up before the terminal event: usually within a minute, and not before Mesos is in reach.
 	Deadline Duration `json:"deadline,omitzero"`
 }
 
