@@ -3,7 +3,10 @@ package cli
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,4 +78,56 @@ func TestStatusPlan(t *testing.T) {
 	b.put(contracts.BucketClusters, "carts", contracts.ClusterRecord{Cluster: "carts", State: contracts.ClusterCreating})
 	command(t, t.Context(), "status", "carts", "--plan", "--nats", b.url).want(t, BadInput, "", "no plan")
 	command(t, t.Context(), "status", "--plan", "--nats", b.url).want(t, BadInput, "", "needs the name")
+}
+
+// TestDocumentedQueries: what docs/operations.md makes of the output of status with jq shows what it says.
+func TestDocumentedQueries(t *testing.T) {
+	t.Parallel()
+	jq, err := exec.LookPath("jq")
+	if err != nil {
+		t.Skip("jq is not installed")
+	}
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := startBroker(t)
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	end := contracts.NewEvent("w", contracts.EventFailed, contracts.EventData{
+		Job: "gone", Seq: 3, Phase: contracts.PhaseFailed, Reason: contracts.ReasonStartFailed, Message: "A node ended.",
+	}, at)
+	for n, j := range []contracts.JobRecord{
+		{Job: "busy", Kind: contracts.JobDestroy, Phase: contracts.PhaseDestroying, Cleanup: true, CleanupTries: 2, Waits: 1, Owner: "w"},
+		{Job: "hungry", Kind: contracts.JobCreate, Phase: contracts.PhaseWaitingResources, Short: &contracts.Outcome{
+			Message: "Too little.", Details: &contracts.Details{Shortages: []contracts.Shortage{{Host: "10.0.0.1", Dimension: "cpus", Need: 2, Have: 1}}, Nearest: "3x0"},
+		}},
+		{Job: "gone", Kind: contracts.JobCreate, Phase: contracts.PhaseFailed, Terminal: &end},
+	} {
+		j.Cluster, j.Received = "orders", at.Add(time.Duration(n)*time.Second)
+		b.put(contracts.BucketJobs, j.Job, j)
+	}
+	want := [][]string{
+		{`"job":"busy","kind":"destroy","cluster":"orders","phase":"destroying","cleanup":true,"cleanup_tries":2,"waits":1,"owner":"w"`, `"job":"hungry"`},
+		{`"job":"hungry","cluster":"orders","why":"Too little.","shortages":[{"host":"10.0.0.1","dimension":"cpus","need":2,"have":1}],"nearest":"3x0"`},
+		{`"job":"gone","kind":"create","cluster":"orders","at":"2026-01-02T03:04:05Z","reason":"start_failed","why":"A node ended."`},
+	}
+	queries := regexp.MustCompile(`(?m)^clustersmith (status.*) \| jq (?:-c )?'(.*)'$`).FindAllStringSubmatch(string(text), -1)
+	if len(queries) != len(want) {
+		t.Fatalf("docs/operations.md has %d queries, not %d", len(queries), len(want))
+	}
+	for i, q := range queries {
+		cmd := exec.CommandContext(t.Context(), jq, "-c", q[2])
+		cmd.Stdin = strings.NewReader(command(t, t.Context(), append(strings.Fields(q[1]), "--nats", b.url)...).out)
+		out, err := cmd.CombinedOutput()
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		if err != nil || len(lines) != len(want[i]) {
+			t.Errorf("%s: %v\n%s", q[0], err, out)
+			continue
+		}
+		for n, line := range lines {
+			if !strings.Contains(line, want[i][n]) {
+				t.Errorf("%s shows\n%s\nwithout\n%s", q[0], line, want[i][n])
+			}
+		}
+	}
 }
