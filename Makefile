@@ -1,4 +1,4 @@
-# Every target installs what it needs; `make help` lists them.
+# Every target installs what it needs, but for Go and, for race, a C compiler; `make help` lists them.
 GO     ?= go
 BIN    := bin
 UNIT   := $(shell $(GO) list ./... 2>/dev/null | grep -vE '/integration(/soak)?$$')
@@ -40,7 +40,7 @@ integration: deps build ## end-to-end and fault tests only; on a real Mesos as d
 	$(GO) test -count=1 -timeout $(or $(TIMEOUT),900s) ./integration ./integration/soak
 
 .PHONY: race
-race: deps ## the unit tests under the race detector
+race: deps ## the unit tests under the race detector, which needs a C compiler
 	$(GO) test -race -short -timeout 900s $(UNIT)
 
 # The full table goes into docs; a part of it (SIZES=6,30 ROUNDS=1 ONLY=floor,clustersmith) into work.
@@ -69,7 +69,7 @@ chaos: deps ## the suite on a Mesos that delays, reorders and loses: TIMES=1 run
 	@TIMES=$(TIMES) FIRST=$(FIRST) SLICES=$(SLICES) scripts/chaos
 
 .PHONY: soak
-soak: deps build ## random faults against a stream of jobs, judged at the end: MINUTES=3 SEED=1
+soak: deps build ## random faults against a stream of jobs, judged at the end: MINUTES=3; SEED=1, or a random one
 	@mkdir -p work/bin
 	$(GO) build -o work/bin/ ./integration/soak
 	$(GO) build -tags failpoints -o work/bin/clustersmith-mortal ./cmd/clustersmith
