@@ -114,7 +114,7 @@ func (w *Worker) open(ctx context.Context) (stop func(), err error) {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
 	if err = w.bind(ctx); err != nil {
-		return nil, err
+		return nil, AtNATS(w.cfg.NATSURL, err)
 	}
 	if w.cfg.HTTPAddr != "" {
 		var closeHTTP func()
