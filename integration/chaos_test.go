@@ -33,7 +33,7 @@ func underChaos() bool { return os.Getenv("CLUSTERSMITH_TEST_CHAOS") != "" }
 // takenByChaos says that a job ended with an attempt that was lost to what the test did not do itself.
 func takenByChaos(end contracts.Event) bool {
 	d := end.Data
-	return underChaos() && d.Reason == contracts.ReasonLaunchFailed && d.Details != nil &&
+	return underChaos() && slices.Contains([]contracts.Reason{contracts.ReasonLaunchFailed, contracts.ReasonStartFailed}, d.Reason) && d.Details != nil &&
 		slices.ContainsFunc(d.Details.Tasks, func(f contracts.TaskFailure) bool {
 			return slices.Contains([]string{"TASK_UNREACHABLE", "TASK_DROPPED", "TASK_GONE"}, f.State)
 		})

@@ -41,7 +41,7 @@ func TestFlood(t *testing.T) {
 	}
 	t.Logf("CLUSTERSMITH_TEST_SEED=%d", seed)
 	w := newWorld(t, agents(3, 4, 4096))
-	p := w.process("flooded", "CLUSTERSMITH_LOG_LEVEL=error")
+	p := w.process("flooded", "CLUSTERSMITH_LOG_LEVEL=error", "CLUSTERSMITH_MAX_ATTEMPTS=10") // chaos may take some
 	standing := request("standing", 3, 0)
 	w.verified(w.create(standing))
 	before := peakRSS(t, p)
