@@ -41,6 +41,9 @@ const (
 	SubjectsDead    = "clustersmith.v1.dead.>"
 )
 
+// JobSubject is the subject that requests for a kind of job are published on.
+func JobSubject(kind JobKind) string { return strings.TrimSuffix(SubjectsJobs, ">") + string(kind) }
+
 // EventSubject is the subject that an event of a job is published on:
 // clustersmith.v1.events.<cluster>.<job>.<type>.
 func EventSubject(cluster, job string, t EventType) string {

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -297,29 +296,6 @@ func (c crashes) run(t *testing.T, point failpoint.Point, workers int) {
 func (w *world) mortalProcess(cfg workerConfig, point failpoint.Point, n int, armed string) *process {
 	w.t.Helper()
 	return w.processOf(mortalProgram(w.t), cfg, fmt.Sprintf("CLUSTERSMITH_FAILPOINT=%s:%d", point, n), "CLUSTERSMITH_FAILPOINT_ARM="+armed)
-}
-
-// record is what the bucket says of a job.
-func (w *world) record(job string) (rec contracts.JobRecord) {
-	w.t.Helper()
-	kv, err := w.js.KeyValue(w.t.Context(), contracts.BucketJobs)
-	must(w.t, err)
-	e, err := kv.Get(w.t.Context(), job)
-	must(w.t, err)
-	must(w.t, json.Unmarshal(e.Value(), &rec))
-	return rec
-}
-
-// frameworkOf is a cluster's framework, as its record has it.
-func (w *world) frameworkOf(cluster string) string {
-	w.t.Helper()
-	kv, err := w.js.KeyValue(w.t.Context(), contracts.BucketClusters)
-	must(w.t, err)
-	e, err := kv.Get(w.t.Context(), cluster)
-	must(w.t, err)
-	var rec contracts.ClusterRecord
-	must(w.t, json.Unmarshal(e.Value(), &rec))
-	return rec.Framework
 }
 
 // tell says when the process has ended.

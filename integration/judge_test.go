@@ -53,10 +53,10 @@ func (w *world) nothingLeft(cluster string) {
 // nothingRuns checks that Mesos and the process table know of no cluster.
 func (w *world) nothingRuns() {
 	w.t.Helper()
-	if w.remote != nil && w.broken {
-		return // its agents may have missed the end of a framework
-	}
-	if w.remote != nil {
+	switch {
+	case w.remote != nil && w.broken: // its agents may have missed the end of a framework
+		return
+	case w.remote != nil:
 		w.framed()
 		return
 	}

@@ -146,7 +146,7 @@ func (w *world) kept(cluster string) {
 	w.t.Helper()
 	found, own := 0, ""
 	if w.remote != nil { // in which other tests have clusters of that name
-		own = w.frameworkOf(cluster)
+		own = w.clusterRecord(cluster).Framework
 	}
 	for _, f := range w.inMesos() {
 		if f.Name != "clustersmith/"+cluster || own != "" && f.ID != own {

@@ -113,6 +113,7 @@ func (r *Renderer) identity(n chunkdist.Node, dir string) []directive {
 	return append(list, directive{"cluster-migration-barrier", []string{"1000000"}})
 }
 
+// persistence is what makes a server keep its data, or keep nothing.
 func (d Dialect) persistence(kind string) ([]directive, error) {
 	switch kind {
 	case "", PersistenceNone:
@@ -147,7 +148,12 @@ func (r *Renderer) defaults(maxMemory int64) []directive {
 
 // Forks reports whether such servers, with so many replicas to a master, fork now and then.
 func (o ServerOptions) Forks(replicas int) bool {
-	return replicas > 0 || o.Persistence == PersistenceAOF || o.Persistence == PersistenceRDB
+	return replicas > 0 || o.Persists()
+}
+
+// Persists reports whether such servers keep their data over a restart.
+func (o ServerOptions) Persists() bool {
+	return o.Persistence == PersistenceAOF || o.Persistence == PersistenceRDB
 }
 
 // MaxMemory is the maxmemory, in bytes, of each node of a cluster of a number of nodes with so many

@@ -34,11 +34,11 @@ func AtNATS(urls string, err error) error {
 	if errors.As(err, &bad) {
 		err = bad.Err // the rest of it is the URL
 	}
-	return fmt.Errorf("NATS at %s: %w", WithoutSecrets(urls), err)
+	return fmt.Errorf("NATS at %s: %w", withoutSecrets(urls), err)
 }
 
-// WithoutSecrets is a comma-separated list of URLs without the users, passwords and tokens in them.
-func WithoutSecrets(urls string) string {
+// withoutSecrets is a comma-separated list of URLs without the users, passwords and tokens in them.
+func withoutSecrets(urls string) string {
 	list := strings.Split(urls, ",")
 	for i, text := range list {
 		scheme, rest, there := strings.Cut(text, "://")

@@ -306,7 +306,7 @@ const refuseTimeout = 2 * opTimeout
 func (w *Worker) deadLetter(ctx context.Context, d *delivery, reason contracts.Reason, why string) (verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, refuseTimeout)
 	defer cancel()
-	kind := strings.TrimPrefix(d.msg.Subject(), strings.TrimSuffix(contracts.SubjectsJobs, ">"))
+	kind := strings.TrimPrefix(d.msg.Subject(), contracts.JobSubject(""))
 	switch d.msg.Subject() {
 	case contracts.SubjectCreate, contracts.SubjectDestroy, contracts.SubjectVerify, contracts.SubjectCancel:
 	default:

@@ -27,17 +27,12 @@ func (r *run) destroyCluster(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	newer, err := r.newer(ctx, c)
+	maker, its, err := r.w.maker(ctx, c)
 	switch {
 	case err != nil:
 		return err
-	case newer:
+	case askedAfter(its, r.rec):
 		return r.destroyed(ctx, fmt.Sprintf("The cluster that has the name now was asked for after this request, by job %s.", c.Job))
-	}
-	maker, err := r.w.maker(ctx, c)
-	switch {
-	case err != nil:
-		return err
 	case maker == making:
 		return r.cancelCreate(ctx, c)
 	}
@@ -83,15 +78,12 @@ func (r *run) destroyCluster(ctx context.Context) error {
 	return r.destroyed(ctx, "")
 }
 
-// newer says that a cluster was asked for after this job: the one that the job was to destroy has gone, by
-// this job's hand or another's, and the next has its name.
-func (r *run) newer(ctx context.Context, c contracts.ClusterRecord) (bool, error) {
-	h, err := r.s.job(ctx, c.Job)
-	if errors.Is(err, jetstream.ErrKeyNotFound) { // records live longer than requests are worked on
-		return false, nil
-	}
+// askedAfter says that the job that made a cluster was asked for after the one that is to destroy it: the
+// cluster that was meant has gone, by this job's hand or another's, and the next has its name. A forgotten
+// job, with a zero record, was not: records live longer than requests are worked on.
+func askedAfter(maker, destroyer contracts.JobRecord) bool {
 	// The sequence alone would begin again with a new queue, the time alone jumps with the leader's clock.
-	return err == nil && h.rec.MsgSeq > r.rec.MsgSeq && h.rec.Received.After(r.rec.Received), err
+	return maker.MsgSeq > destroyer.MsgSeq && maker.Received.After(destroyer.Received)
 }
 
 func (r *run) destroyed(ctx context.Context, message string) error {

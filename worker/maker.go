@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,7 +18,8 @@ const (
 	gone                // it has ended, or is forgotten, and made no cluster: nothing is behind the record
 )
 
-func (w *Worker) maker(ctx context.Context, c contracts.ClusterRecord) (maker, error) {
+// maker also gives the job's record; a zero one is of a job that is forgotten.
+func (w *Worker) maker(ctx context.Context, c contracts.ClusterRecord) (maker, contracts.JobRecord, error) {
 	ended := made
 	if c.State == contracts.ClusterCreating {
 		ended = gone // a job frees the name before it ends
@@ -27,13 +27,13 @@ func (w *Worker) maker(ctx context.Context, c contracts.ClusterRecord) (maker, e
 	h, err := w.store.job(ctx, c.Job)
 	switch {
 	case errors.Is(err, jetstream.ErrKeyNotFound):
-		return ended, nil
+		return ended, contracts.JobRecord{}, nil
 	case err != nil:
-		return 0, err
+		return 0, contracts.JobRecord{}, err
 	case h.rec.Terminal != nil:
-		return ended, nil
+		return ended, h.rec, nil
 	}
-	return making, w.revive(ctx, h.rec)
+	return making, h.rec, w.revive(ctx, h.rec)
 }
 
 // revive publishes a job's request again if the queue has lost it, as it has where only the records were
@@ -47,7 +47,7 @@ func (w *Worker) revive(ctx context.Context, rec contracts.JobRecord) error {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
 	id := fmt.Sprintf("revived-%s-%d", rec.Job, rec.MsgSeq)
-	answer, err := w.js.Publish(ctx, strings.TrimSuffix(contracts.SubjectsJobs, ">")+string(rec.Kind), rec.Request,
+	answer, err := w.js.Publish(ctx, contracts.JobSubject(rec.Kind), rec.Request,
 		jetstream.WithMsgID(id), jetstream.WithExpectStream(contracts.StreamJobs), jetstream.WithRetryAttempts(0))
 	if err != nil {
 		return fmt.Errorf("worker: publish the lost request of job %s again: %w", rec.Job, err)

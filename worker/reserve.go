@@ -61,7 +61,7 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 	}
 	maker := made
 	if there.Job != r.job {
-		if maker, err = r.w.maker(ctx, there); err != nil {
+		if maker, _, err = r.w.maker(ctx, there); err != nil {
 			return false, err
 		}
 	}
@@ -70,15 +70,14 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 		r.log.Warn("the name was reserved by a job that is no more; this one takes it", "former", there.Job)
 		return false, r.s.putCluster(ctx, c, rev)
 	case there.State == contracts.ClusterDestroying:
-		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy("being destroyed")}
+		return false, r.waitForName(ctx, "being destroyed")
 	case !contracts.SameSpec(there.Request, r.d.create):
 		return false, &jobs.Failure{
 			Reason: contracts.ReasonNameConflict, Final: true,
 			Message: fmt.Sprintf("The cluster %q exists with another specification (job %s). Choose another name, or destroy it first.", c.Cluster, there.Job),
 		}
-	}
-	if maker == making {
-		return false, &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy("being created by job " + there.Job)}
+	case maker == making:
+		return false, r.waitForName(ctx, "being created by job "+there.Job)
 	}
 	return true, r.finish(ctx, contracts.EventVerified, contracts.EventData{
 		Plan: there.Plan, Report: there.Report,
@@ -90,6 +89,11 @@ func (r *run) reserve(ctx context.Context) (done bool, err error) {
 // lost, is not: the job begins anew then, has had no framework yet, and finds the cluster there.
 func (r *run) owns(c contracts.ClusterRecord) bool {
 	return c.Job == r.job && (c.State == contracts.ClusterCreating || r.rec.Frameworks > 0)
+}
+
+// waitForName hands the job back while another one has the name.
+func (r *run) waitForName(ctx context.Context, how string) error {
+	return &notNow{delay: pause(r.rec.Waits, 500*time.Millisecond, 5*time.Second) + r.w.spread(ctx), failure: r.nameBusy(how)}
 }
 
 func (r *run) nameBusy(how string) *jobs.Failure {

@@ -62,7 +62,7 @@ func (w *Worker) run(ctx context.Context, d *delivery, h *held) (verdict, error)
 	if err != nil && !errors.Is(err, errFenced) {
 		// Not this job's fault: handed back, it counts no crash.
 		r.log.Warn("interrupted, handing the job back", "phase", r.rec.Phase, "error", err)
-		v, err = r.interrupted(err, pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second))
+		v, err = r.interrupted(err)
 	}
 	if errors.Is(err, errFenced) {
 		r.log.Info("another worker has the job now")
@@ -187,7 +187,7 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 		// NATS, Mesos or this worker had a bad moment, which says nothing of the attempt: the
 		// next owner goes on from the record.
 		r.log.Warn("interrupted, trying again", "phase", r.rec.Phase, "error", err)
-		v, err = r.interrupted(err, min(pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second), r.left()-time.Second/2))
+		v, err = r.interrupted(err)
 		return v, true, err
 	}
 	f := r.failure(err, cause)
@@ -261,7 +261,11 @@ func (r *run) handBack(why string, delay time.Duration) (verdict, error) {
 }
 
 // interrupted hands the job back after a try that was cut short by err, which says nothing of the job.
-func (r *run) interrupted(err error, delay time.Duration) (verdict, error) {
+func (r *run) interrupted(err error) (verdict, error) {
+	delay := pause(r.rec.Waits, 200*time.Millisecond, 5*time.Second)
+	if left := r.left(); left > time.Second {
+		delay = min(delay, left-time.Second/2)
+	}
 	return r.handBackAfter(whyInterrupted, delay, func(rec *contracts.JobRecord) {
 		rec.Waits++
 		rec.Interrupted = oneLine(err.Error())

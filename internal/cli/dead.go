@@ -222,7 +222,7 @@ func (e *env) replay(c *client, m *jetstream.RawStreamMsg, renew bool) error {
 	ctx, cancel := context.WithTimeout(e.ctx, opTimeout)
 	defer cancel()
 	subject := m.Header.Get(worker.HeaderSubject)
-	if !strings.HasPrefix(subject, strings.TrimSuffix(contracts.SubjectsJobs, ">")) {
+	if !strings.HasPrefix(subject, contracts.JobSubject("")) {
 		return badInput("dead letter %d does not say which request it was (%s: %q); it stays where it is", m.Sequence, worker.HeaderSubject, subject)
 	}
 	letter, id := fmt.Sprintf("replay.%d.%d", m.Sequence, m.Time.UnixNano()), ""

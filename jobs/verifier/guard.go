@@ -56,22 +56,24 @@ func (g *guard) check(text []byte) error {
 
 // line judges a whole line.
 func (g *guard) line() error {
-	kind, value := byte(0), []byte(nil)
-	if len(g.head) > 0 {
-		kind, value = g.head[0], bytes.TrimSuffix(g.head[1:], []byte("\r"))
+	if len(g.head) == 0 {
+		return g.foreign()
 	}
-	switch kind {
+	switch g.head[0] {
 	case '+', '-', ':':
 		return nil
 	case '$':
-		n, err := strconv.Atoi(string(value))
-		if err != nil || n < -1 || n > g.limit {
-			return fmt.Errorf("%w: it begins with %q", errForeign, g.head)
-		}
-		if n >= 0 {
-			g.skip = n + len("\r\n")
-		}
-		return nil
+	default:
+		return g.foreign()
 	}
-	return fmt.Errorf("%w: it begins with %q", errForeign, g.head)
+	n, err := strconv.Atoi(string(bytes.TrimSuffix(g.head[1:], []byte("\r"))))
+	if err != nil || n < -1 || n > g.limit {
+		return g.foreign()
+	}
+	if n >= 0 {
+		g.skip = n + len("\r\n")
+	}
+	return nil
 }
+
+func (g *guard) foreign() error { return fmt.Errorf("%w: it begins with %q", errForeign, g.head) }

@@ -105,10 +105,16 @@ func (v *Verifier) Pass(ctx context.Context) (contracts.Report, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.begin()
-	whole := v.fullPass(ctx)
-	report := v.report(passChecks)
-	report.OK = report.OK && whole
+	report, _ := v.pass(ctx)
 	return report, calledOff(ctx)
+}
+
+// pass is a full pass and its report, which is good only if the pass was whole.
+func (v *Verifier) pass(ctx context.Context) (report contracts.Report, whole bool) {
+	whole = v.fullPass(ctx)
+	report = v.report(passChecks)
+	report.OK = report.OK && whole
+	return report, whole
 }
 
 // Confirm only reads, as Pass does, and gives differences time to go away: passes are made until one
@@ -122,13 +128,12 @@ func (v *Verifier) Confirm(ctx context.Context, settle time.Duration, progress f
 	limited, stop := context.WithTimeout(ctx, settle)
 	defer stop()
 	wait := v.newWait()
-	var last contracts.Report // of a whole pass
+	var last contracts.Report // of a whole pass, if there was one
 	for first := true; ; first = false {
-		whole := v.fullPass(ctx) // not limited by settle
+		report, whole := v.pass(ctx) // not limited by settle
 		tell(v.good(), len(v.plan.Nodes))
 		if whole || first {
-			last = v.report(passChecks)
-			last.OK = last.OK && whole
+			last = report
 		}
 		if !whole || v.bad() == nil || limited.Err() != nil {
 			return last, calledOff(ctx)

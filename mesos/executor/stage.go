@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/clustersmith/clustersmith/nodesconf"
 	"golang.org/x/sys/unix"
 )
 
@@ -59,14 +58,13 @@ func replaceFile(path string, content []byte) error {
 // synchronisation, and that a server loads whenever it starts: a node that has become a master since would
 // come back with data of then, and serve it.
 func (c *cluster) dropStaleDump(dir string) error {
-	if p := c.bundle.Persistence; p != "" && p != nodesconf.PersistenceNone {
+	if c.options.Persists() {
 		return nil
 	}
-	err := os.Remove(filepath.Join(dir, dumpName))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	if err := os.Remove(filepath.Join(dir, dumpName)); !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // lockPatience is how long the last process of a killed server may take to be gone.

@@ -35,13 +35,12 @@ func (m *master) subscribe(call *scheduler.Call, media string) *stream {
 		return refuse("Framework has been removed")
 	}
 	f := m.frameworks[id]
-	if f != nil {
-		if info.GetPrincipal() != f.info.GetPrincipal() {
-			return refuse("Changing framework's principal is not allowed.")
-		}
+	switch {
+	case f != nil && info.GetPrincipal() != f.info.GetPrincipal():
+		return refuse("Changing framework's principal is not allowed.")
+	case f != nil:
 		info.User, info.Checkpoint = f.info.User, f.info.Checkpoint // these stay what they were
-	}
-	if f == nil {
+	default:
 		if id == "" {
 			id = m.newFrameworkID()
 		}
