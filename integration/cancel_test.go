@@ -25,6 +25,7 @@ func TestCancelInEveryPhase(t *testing.T) {
 	t.Parallel()
 	for _, phase := range every[:len(every)-1] { // after the last one it may well be too late
 		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
 			oneAndTwoWorkers(t, func(w *world) {
 				req := request("unwanted", 3, 1)
 				if phase == contracts.PhaseWaitingResources {
@@ -52,6 +53,7 @@ func TestDestroyDuringCreate(t *testing.T) {
 	t.Parallel()
 	for _, phase := range []contracts.Phase{contracts.PhasePlanned, contracts.PhaseLaunching, contracts.PhaseForming} {
 		t.Run(string(phase), func(t *testing.T) {
+			t.Parallel()
 			oneAndTwoWorkers(t, func(w *world) {
 				req := request("regretted", 3, 1)
 				w.publish(contracts.SubjectCreate, req)
