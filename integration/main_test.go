@@ -86,7 +86,7 @@ func run(m *testing.M) int {
 }
 
 // atOnce is how many tests run at a time for each processor: they mostly wait.
-const atOnce = 4
+const atOnce = 6
 
 // moreAtOnce raises the number of parallel tests unless -parallel was given.
 func moreAtOnce() error {
