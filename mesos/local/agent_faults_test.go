@@ -15,7 +15,7 @@ func TestAgentRestart(t *testing.T) {
 	o := s.offer(0, "")
 	from := s.position()
 	s.launch(o, task("t1", o, custom("executor-1")), task("t2", o, custom("executor-1")), task("cmd", o, shell("sleep 100")),
-		task("short", o, shell("sleep 0.4")), task("dies", o, custom("executor-2")))
+		task("short", o, shell("sleep 2")), task("dies", o, custom("executor-2")))
 	for _, id := range []string{"t1", "t2", "cmd", "short", "dies"} {
 		s.status(0, id, "TASK_RUNNING")
 	}
@@ -199,6 +199,7 @@ func TestTaskForAnEndedExecutor(t *testing.T) {
 	from := s.position()
 	s.running(o, "t1", "e1")
 	o = s.offer(from, "")
+	eventually(t, "nothing is on its way to the agent", func() bool { return m.Unacknowledged(ctxOf(t), "127.0.0.2") == 0 })
 	must(t, m.FreezeAgent("127.0.0.2", true))
 	before := m.Queued("127.0.0.2")
 	must(t, m.KillExecutor(s.id, "e1", 9))
@@ -257,6 +258,7 @@ func TestAgentLeaves(t *testing.T) {
 	if n := len(m.Agents()[0].Executors); n != 0 {
 		t.Errorf("%d executors after the agent left", n)
 	}
+	from = s.position()
 	must(t, m.RestartAgent(ctxOf(t), "127.0.0.2"))
 	if back := s.offer(from, ""); at(back, "agent_id", "value") == at(o, "agent_id", "value") {
 		t.Error("the agent came back under its old ID")

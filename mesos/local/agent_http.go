@@ -167,8 +167,15 @@ func (a *agent) subscribe(e *agentExecutor, call *executor.Call_Subscribe, media
 	return s
 }
 
-// update takes an executor's update and acknowledges that it is stored.
+// update takes an executor's update and acknowledges that it is stored. Of a framework that was torn
+// down, or with the ID of another agent, it is ignored; about a task that the executor never had it is
+// passed on and not acknowledged.
 func (a *agent) update(e *agentExecutor, status mesos.TaskStatus) {
+	if e.framework.ending || status.AgentID != nil && status.AgentID.Value != a.id {
+		return
+	}
+	_, had := e.over[status.TaskID.Value]
+	had = had || a.tasks[taskKey{e.framework.info.ID.Value, status.TaskID.Value}] != nil
 	if uuid := string(status.UUID); !e.seen[uuid] {
 		e.seen[uuid] = true
 		if status.Timestamp == nil {
@@ -177,8 +184,10 @@ func (a *agent) update(e *agentExecutor, status mesos.TaskStatus) {
 		}
 		a.addUpdate(e, status)
 	}
-	e.send(&executor.Event{Type: executor.Event_ACKNOWLEDGED, Acknowledged: &executor.Event_Acknowledged{
-		TaskID: status.TaskID, UUID: status.UUID}})
+	if had {
+		e.send(&executor.Event{Type: executor.Event_ACKNOWLEDGED, Acknowledged: &executor.Event_Acknowledged{
+			TaskID: status.TaskID, UUID: status.UUID}})
+	}
 }
 
 // streamGone is told when a stream's handler returned. The executor may subscribe again.

@@ -7,7 +7,7 @@
 //
 //   - What goes over the wire (paths, statuses, headers, framing, events, their order, fields
 //     and texts) is what a recorded Apache Mesos 1.12 sent; testdata/traces holds the
-//     recordings and the tests compare with them.
+//     recordings, and the tests make the recorded calls again and compare.
 //   - Processes are real: an executor runs in a sandbox directory with the environment that
 //     Mesos gives it, and what it leaves behind in its process group ends with it.
 //   - Nothing survives: the processes die with this one, SIGKILL included, and Close ends
@@ -80,8 +80,10 @@
 //	calls after SUBSCRIBE may come from another  nobody here has another's stream ID
 //	principal
 //	every framework that was removed is refused  Mesos remembers 50 (--max_completed_frameworks)
-//	a restarted agent recovers in no time        Mesos answers executors 503 meanwhile (Mesos.Answer is
-//	                                             the master's); they try again as after a broken stream
+//	a restarted agent recovers in no time, and   Mesos answers executors 503 meanwhile (Mesos.Answer is
+//	answers no pings until it is registered      the master's); they try again as after a broken stream.
+//	                                             Pings: only who has no time to lose (AgentPingTimeout)
+//	                                             can see it
 //	HEARTBEAT calls of executors: 501            none here sends them
 //	Drain's TASK_KILLED is the executor's own    Mesos adds REASON_AGENT_DRAINING; mark_gone is not there
 //	the texts of an incompatible ExecutorInfo    protobuf's text format of another implementation

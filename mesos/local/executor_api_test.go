@@ -139,13 +139,12 @@ func TestExecutorEnds(t *testing.T) {
 	t.Parallel()
 	cfg := quick(t, "127.0.0.2")
 	cfg.ExecutorShutdownGrace = 300 * time.Millisecond
-	cfg.ExecutorRegistrationTimeout = time.Second
+	cfg.ExecutorRegistrationTimeout = 5 * time.Second // the others have to be up by then
 	m := start(t, cfg)
 	s := subscribe(t, m, nil)
 	o := s.offer(0, "")
 	s.launch(o, task("a", o, custom("exits", "exit=7")), task("b", o, custom("stubborn", "stubborn")), task("c", o, custom("killed")),
 		task("d", o, custom("killed", "")), task("e", o, custom("never", "never")))
-	_ = custom
 	for _, id := range []string{"a", "b", "c"} {
 		s.status(0, id, "TASK_RUNNING")
 	}
@@ -178,7 +177,7 @@ func TestExecutorEnds(t *testing.T) {
 	}
 	failure("never", 9)
 	if st := s.status(0, "e", "TASK_FAILED"); at(st, "reason") != "REASON_EXECUTOR_REGISTRATION_TIMEOUT" ||
-		at(st, "message") != "Executor did not register within 1secs" {
+		at(st, "message") != "Executor did not register within 5secs" {
 		t.Errorf("never: %v", st)
 	}
 	shutdown("never") // gone: ignored

@@ -19,6 +19,15 @@ func (m *Mesos) Queued(name string) int {
 	return len(a.loop.queue)
 }
 
+// Unacknowledged is how many tasks of an agent have updates that wait for an acknowledgement.
+func (m *Mesos) Unacknowledged(ctx context.Context, name string) (n int) {
+	a, err := m.agent(name)
+	if err != nil || !a.loop.do(ctx, func() { n = len(a.updates) }) {
+		return -1
+	}
+	return n
+}
+
 // CheckBooks verifies the law that every resource is free, offered or used, and only once.
 func (m *Mesos) CheckBooks(ctx context.Context) error {
 	var problem error
@@ -96,7 +105,18 @@ func Carried(seed uint64, executors int) (first, second []int) {
 	return first, second
 }
 
+// Knows says whether an agent is registered with the master, and not only known to it.
+func (m *Mesos) Knows(ctx context.Context, name string) (is bool, err error) {
+	err = m.onAgent(ctx, name, func(_ *master, a *masterAgent) { is = a.connected })
+	return is, err
+}
+
 // GiveUp lets the master give a live agent up, as when the machine was too busy for a pong.
 func (m *Mesos) GiveUp(ctx context.Context, name string) error {
 	return m.onAgent(ctx, name, func(ms *master, a *masterAgent) { ms.unreachable(a) })
+}
+
+// Round makes a round of offers.
+func (m *Mesos) Round(ctx context.Context) error {
+	return m.inMaster(ctx, func(ms *master) { ms.allocate(nil) })
 }

@@ -36,6 +36,7 @@ type registeredTask struct {
 // seen because it was restarted.
 func (m *master) register(l *link, r registration) {
 	a := m.agents[r.id]
+	isNew := a == nil // or was given up
 	switch {
 	case r.id == "":
 		r.id = m.newAgentID()
@@ -60,7 +61,9 @@ func (m *master) register(l *link, r registration) {
 	m.forgetLost(a, r)
 	m.deliverKills(a)
 	m.log.Info("agent registered", "agent", id, "ip", r.cfg.IP)
-	m.allocate([]string{id})
+	if isNew { // what an agent has that was away for a moment is offered in the next round
+		m.allocate([]string{id})
+	}
 }
 
 func (m *master) newAgent(r registration) *masterAgent {

@@ -73,7 +73,7 @@ func TestDeclineSuppressRevive(t *testing.T) {
 	recordingOf(t, "0", "1").all(s)
 }
 
-// Scenarios 01, 03 and 10: a new stream, a REVIVE and a new agent do not wait for the next round.
+// Scenarios 01, 03, 10 and 11: a new stream, a REVIVE and a new agent do not wait for the next round.
 func TestOffersAtOnce(t *testing.T) {
 	t.Parallel()
 	cfg := quick(t, "127.0.0.2")
@@ -87,7 +87,17 @@ func TestOffersAtOnce(t *testing.T) {
 	s.offer(from, "")
 	from = s.position()
 	must(t, m.CrashAgent("127.0.0.2"))
+	must(t, m.GiveUp(ctxOf(t), "127.0.0.2"))
 	must(t, m.RestartAgent(ctxOf(t), "127.0.0.2"))
+	s.offer(from, "")
+	// One that was only away for a moment does.
+	from = s.position()
+	must(t, m.CrashAgent("127.0.0.2"))
+	must(t, m.RestartAgent(ctxOf(t), "127.0.0.2"))
+	s.await(from, "RESCIND", is("RESCIND"))
+	eventually(t, "agent is back", func() bool { is, err := m.Knows(ctxOf(t), "127.0.0.2"); return is && err == nil })
+	s.quiet(from, 100*time.Millisecond, "OFFERS", is("OFFERS"))
+	s.call("REVIVE", obj())
 	s.offer(from, "")
 	again := subscribe(t, m, obj("id", value(s.id)))
 	again.offer(0, "")
