@@ -2,6 +2,7 @@ package mesos
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,20 +16,32 @@ import (
 	"github.com/mesos/mesos-go/api/v1/lib/scheduler"
 )
 
-// recorded gives the events of every recorded scenario as JSON, by file name.
+// recorded gives the events of the schedulers of every recorded scenario as JSON, by file name.
 func recorded(t testing.TB) map[string][][]byte {
 	t.Helper()
-	files, err := filepath.Glob("testdata/events/*.jsonl")
-	if err != nil || len(files) < 18 {
-		t.Fatalf("%d recorded scenarios, want 18 (%v)", len(files), err)
+	files, err := filepath.Glob("local/testdata/traces/*.jsonl")
+	if err != nil || len(files) < 17 {
+		t.Fatalf("%d recorded scenarios, want 17 (%v)", len(files), err)
 	}
 	all := map[string][][]byte{}
-	for _, file := range files {
+	for _, file := range append(files, "testdata/16-large.jsonl") {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[filepath.Base(file)] = bytes.Split(bytes.TrimSpace(text), []byte("\n"))
+		for _, line := range bytes.Split(bytes.TrimSpace(text), []byte("\n")) {
+			var r struct {
+				Dir, Who string
+				Body     json.RawMessage
+			}
+			if err := json.Unmarshal(line, &r); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			inJSON := !bytes.HasPrefix(r.Body, []byte(`{"protobuf_hex"`))
+			if r.Dir == "event" && strings.HasPrefix(r.Who, "scheduler") && inJSON {
+				all[filepath.Base(file)] = append(all[filepath.Base(file)], r.Body)
+			}
+		}
 	}
 	return all
 }

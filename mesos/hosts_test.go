@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -230,16 +229,12 @@ func TestParseOffersNamesThePlace(t *testing.T) {
 // What a recorded OFFERS event holds is an offers file.
 func TestParseOffersReadsARecordedEvent(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("testdata/events/15-ports.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, line := range strings.Split(strings.TrimSpace(string(text)), "\n") {
+	for _, line := range recorded(t)["15-ports.jsonl"] {
 		var event struct {
 			Type   string
 			Offers struct{ Offers json.RawMessage }
 		}
-		if err := json.Unmarshal([]byte(line), &event); err != nil {
+		if err := json.Unmarshal(line, &event); err != nil {
 			t.Fatal(err)
 		}
 		if event.Type != "OFFERS" {

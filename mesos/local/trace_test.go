@@ -12,6 +12,7 @@ import (
 
 // recorded is one line of a recording.
 type recorded struct {
+	T    float64 // seconds since the scenario's start
 	Dir  string
 	Who  string
 	HTTP struct {
@@ -20,7 +21,8 @@ type recorded struct {
 		Status  int
 		Headers map[string]string
 	}
-	Body json.RawMessage
+	Body   json.RawMessage
+	Stream int // of the client's event streams, from 1; 0 is its only one
 }
 
 // trace reads the recordings whose names begin with a prefix.
