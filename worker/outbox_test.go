@@ -15,12 +15,8 @@ import (
 func TestEventThatWasCutShortIsTold(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
-	h, _, err := s.create(t.Context(), newJob(), "a")
-	must(t, err)
-	r := &run{
-		held: h, s: s, w: &Worker{cfg: Config{StallTimeout: time.Minute}}, d: &delivery{deadline: time.Minute},
-		job: testJob, kind: contracts.JobVerify, log: quiet(), begun: time.Now(),
-	}
+	r := workedOn(t, s, newJob())
+	r.kind = contracts.JobVerify // which has no name to free
 	cutShort := func() {
 		t.Helper()
 		must(t, r.save(t.Context(), func(rec *contracts.JobRecord) error {
@@ -37,7 +33,7 @@ func TestEventThatWasCutShortIsTold(t *testing.T) {
 		return nil
 	}))
 	must(t, r.end(t.Context()))
-	_, err = r.publishEnd(t.Context())
+	_, err := r.publishEnd(t.Context())
 	must(t, err)
 
 	events, err := s.js.OrderedConsumer(t.Context(), contracts.StreamEvents, jetstream.OrderedConsumerConfig{})
