@@ -38,8 +38,8 @@ func (r *playback) one(s recorded, f *feed, want *item) {
 	r.t.Helper()
 	patience := r.patience(s.T)
 	deadline := time.After(patience)
-	again := time.NewTicker(time.Second) // what was free then may be free a moment later
-	defer again.Stop()
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
 	for {
 		items, grown, ended := f.now()
 		var nearest *item
@@ -64,8 +64,8 @@ func (r *playback) one(s recorded, f *feed, want *item) {
 		select {
 		case <-grown:
 			continue
-		case <-again.C:
-			if want.kind == "OFFER" {
+		case <-second.C:
+			if r.again {
 				r.round()
 			}
 			continue
