@@ -67,7 +67,7 @@ func (p part) loose(s recorded) map[string]bool {
 
 func (p part) extra(x *item) bool { return p.also != nil && p.also(x) }
 
-// Scenarios 01, 03, 04, 05, 06, 07, 08, 09, 10, 11, 12, 13, 15 and 18: what was recorded is played again.
+// Scenarios 01, 03, 04, 05, 06, 07, 08, 09, 10, 11, 12, 13, 14, 15 and 18: what was recorded is played again.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
