@@ -45,7 +45,7 @@ func (m *Mesos) InverseAnswers(ctx context.Context, name string) (answers map[st
 }
 
 // Deactivate (on) rescinds an agent's offers and offers it no more; what runs there goes on.
-// Off lets it be offered again, as REACTIVATE_AGENT does.
+// Off lets it be offered again in the next round, as REACTIVATE_AGENT does.
 func (m *Mesos) Deactivate(ctx context.Context, name string, on bool) error {
 	return m.onAgent(ctx, name, func(ms *master, a *masterAgent) { ms.deactivate(a, on) })
 }
@@ -65,9 +65,7 @@ func (m *master) deactivate(a *masterAgent, on bool) {
 	a.deactivated = on
 	if on {
 		m.rescindAll(a)
-		return
 	}
-	m.allocate([]string{a.id})
 }
 
 // onAgent runs fn in the master with what it knows of an agent.
