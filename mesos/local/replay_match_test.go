@@ -124,7 +124,7 @@ func ordered(a, b *item) bool {
 func (r *playback) nothingElse() {
 	r.t.Helper()
 	for who, p := range r.players {
-		for n, f := range p.streams {
+		for n, f := range p.all() {
 			for _, x := range f.list() {
 				if !x.matched && x.kind != "HEARTBEAT" && !r.part.extra(x) {
 					r.t.Errorf("%s: %s, stream %d: not recorded:\n  %s %.1000s", r.part.file, who, n+1, x.at.Format("05.000"), x.raw)

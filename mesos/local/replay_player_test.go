@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +23,7 @@ type player struct {
 	client  *http.Client
 	streams []*feed
 	// Of an executor:
+	former  []*feed // streams of its earlier runs
 	process *player // the player that stands for the process, where it is not this one
 	env     map[string]string
 	sandbox string
@@ -43,7 +45,8 @@ func (p *player) started(t *testing.T, file string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.sandbox, p.env, p.streams = filepath.Dir(file), map[string]string{}, nil
+	p.sandbox, p.env = filepath.Dir(file), map[string]string{}
+	p.former, p.streams = p.all(), nil
 	for _, kv := range strings.Split(string(b), "\x00") {
 		name, v, _ := strings.Cut(kv, "=")
 		p.env[name] = v
@@ -52,7 +55,7 @@ func (p *player) started(t *testing.T, file string) {
 
 // exit lets the stub end.
 func (p *player) exit(status string) {
-	p.last().close()
+	p.hangUp()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
 		f, err := os.OpenFile(filepath.Join(p.sandbox, "status"), os.O_WRONLY|syscall.O_NONBLOCK, 0)
@@ -71,6 +74,8 @@ func (p *player) exit(status string) {
 	}
 }
 
+func (p *player) all() []*feed { return slices.Concat(p.former, p.streams) }
+
 func (p *player) open(body io.ReadCloser) {
 	f := &feed{body: body, grown: make(chan struct{}), done: make(chan struct{})}
 	p.streams = append(p.streams, f)
@@ -85,15 +90,15 @@ func (p *player) stream(n int) *feed {
 	return p.streams[n-1]
 }
 
-func (p *player) last() *feed {
-	if len(p.streams) == 0 {
-		return &feed{body: io.NopCloser(strings.NewReader("")), done: make(chan struct{})}
+// hangUp closes the last stream, if there is one.
+func (p *player) hangUp() {
+	if n := len(p.streams); n > 0 {
+		p.streams[n-1].close()
 	}
-	return p.streams[len(p.streams)-1]
 }
 
 func (p *player) close() {
-	for _, f := range p.streams {
+	for _, f := range p.all() {
 		f.close()
 		<-f.done
 	}

@@ -197,7 +197,7 @@ func (r *playback) note(s recorded) {
 	p := r.player(s.Who)
 	if text == "client closes its event connection" {
 		r.due(s.T)
-		p.last().close()
+		p.hangUp()
 		return
 	}
 	if m := exits.FindStringSubmatch(text); m != nil {
