@@ -41,7 +41,7 @@ func TestRecordedEvents(t *testing.T) {
 			}
 			// mesos-go does not know this value, so it would be dropped.
 			body := strings.ReplaceAll(string(line.Body), `,{"type":"QUOTA_V2"}`, "")
-			if line.Dir != "" || strings.Contains(body, "protobuf_hex") {
+			if line.Dir != "event" || strings.Contains(body, "protobuf_hex") {
 				continue
 			}
 			var message any = &scheduler.Event{}
