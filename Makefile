@@ -29,7 +29,7 @@ dev: deps build ## the same servers, up until Ctrl-C
 
 .PHONY: test
 test: deps build ## all tests: unit, end to end, faults
-	$(GO) test -p $$(($$(nproc) + 1)) -timeout 900s ./... # 4 to 9 minutes, by the machine; some packages mostly wait, so one more than processors at a time
+	$(GO) test -p $$(($$(nproc) + 1)) -timeout 900s ./... # 4 to 9.5 minutes, by the machine; some packages mostly wait, so one more than processors at a time
 
 .PHONY: unit
 unit: deps ## the fast tests only
