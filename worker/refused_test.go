@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/jobs"
@@ -47,13 +46,7 @@ func TestRefused(t *testing.T) {
 // A deadline that is over between two tries is told with what the last try met.
 func TestDeadlineBetweenTries(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
-	h, _, err := s.create(t.Context(), newJob(), "a")
-	must(t, err)
-	r := &run{
-		held: h, s: s, w: &Worker{metrics: newMetrics()}, d: &delivery{deadline: time.Minute},
-		job: testJob, kind: contracts.JobCreate, log: quiet(), begun: time.Now(),
-	}
+	r := workedOn(t, newStore(t), newJob())
 	v, err := r.interrupted(errors.New("no Mesos master leads"))
 	must(t, err)
 	if v.kind != handBack || v.delay <= 0 || r.rec.Owner != "" || r.rec.Waits != 1 {

@@ -18,7 +18,7 @@ func workedOn(t *testing.T, s *store, rec contracts.JobRecord) *run {
 	h, _, err := s.create(t.Context(), rec, "a")
 	must(t, err)
 	return &run{
-		held: h, s: s, w: &Worker{store: s, cfg: Config{StallTimeout: time.Minute}}, d: &delivery{deadline: time.Minute},
+		held: h, s: s, w: &Worker{store: s, metrics: newMetrics(), cfg: Config{StallTimeout: time.Minute}}, d: &delivery{deadline: time.Minute},
 		job: rec.Job, kind: rec.Kind, fence: h.rec.Fence, log: quiet(), begun: time.Now(),
 	}
 }
