@@ -131,7 +131,7 @@ func (a *agent) handle(call *executor.Call, media string, who claims) (*stream, 
 // subscribe takes an executor in, the first time or again.
 func (a *agent) subscribe(e *agentExecutor, call *executor.Call_Subscribe, media string) *stream {
 	s := newStream("", media, &a.srv.gate, a.log)
-	s.wire = a.cfg.chaos.wire("executor " + a.place + " " + e.framework.info.Name)
+	s.wire = a.cfg.chaos.wire(a.place, e.framework.info.Name, len(e.queue))
 	if e.state == executorTerminating {
 		s.send(&executor.Event{Type: executor.Event_SHUTDOWN})
 		s.end()
@@ -156,11 +156,11 @@ func (a *agent) subscribe(e *agentExecutor, call *executor.Call_Subscribe, media
 	known := func(id string) bool {
 		return slices.ContainsFunc(call.UnacknowledgedTasks, func(t mesos.TaskInfo) bool { return t.TaskID.Value == id })
 	}
+	aware := (&framework{info: e.framework.info}).partitionAware()
 	for _, t := range a.tasksOf(e) {
-		// It was on its way when the connection broke, and the executor has not got it.
+		// It was on its way when the connection broke or the agent ended, and the executor has not got it.
 		if t.delivered && t.state == mesos.TASK_STAGING && !known(t.info.TaskID.Value) {
-			t.delivered = false
-			e.queue = append(e.queue, t.info.TaskID.Value)
+			a.fail(t, ifAware(aware, mesos.TASK_DROPPED), ending{mesos.REASON_AGENT_RESTARTED, "Task launched during agent restart"})
 		}
 	}
 	a.deliver(e)

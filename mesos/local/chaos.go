@@ -33,10 +33,11 @@ type Chaos struct {
 	MaxDelay time.Duration
 	Seed     uint64
 	// Losses lets half of the frameworks' names meet one loss, once: an offer is rescinded just
-	// before its ACCEPT (TASK_DROPPED), an agent does not take a task (TASK_GONE), or the master
-	// gives an agent up for a moment (TASK_UNREACHABLE, then what the task is). A restarted
-	// master finds its agents late, so that it may answer TASK_UNKNOWN before. One in three
-	// executors loses its first stream, with the events that are under way.
+	// before its ACCEPT (TASK_DROPPED), an agent does not take a task (TASK_GONE), an executor's
+	// stream breaks before its tasks have arrived (TASK_DROPPED again), or the master gives an
+	// agent up for a moment (TASK_UNREACHABLE, then what the task is). A restarted master finds
+	// its agents late, so that it may answer TASK_UNKNOWN before. One in three executors loses
+	// its first stream later, with the events that are under way: a KILL, say.
 	Losses bool
 }
 
@@ -96,17 +97,22 @@ type wire struct {
 	left int           // events until it breaks; negative: it does not
 }
 
-// wire is that of an executor's next stream; nil is a good one. It belongs to the stream's handler.
-func (c *chaos) wire(name string) *wire {
+// wire is that of the next stream of an executor at a place, for which so many tasks are queued; nil is a good one.
+// It belongs to the stream's handler.
+func (c *chaos) wire(place, framework string, queued int) *wire {
 	if c == nil {
 		return nil
 	}
+	name := "executor " + place + " " + framework
 	c.mu.Lock()
 	first := c.made[name] == 0
 	c.mu.Unlock()
 	l := &wire{rand: c.generator(name), most: c.MaxDelay, left: -1}
-	if c.Losses && first && l.rand.IntN(3) == 0 {
-		l.left = 1 + l.rand.IntN(8) // SUBSCRIBED arrives
+	switch {
+	case queued > 0 && c.loses(framework, lossLaunch):
+		l.left = 1 + l.rand.IntN(queued) // SUBSCRIBED arrives, and not every LAUNCH
+	case c.Losses && first && l.rand.IntN(3) == 0:
+		l.left = 1 + queued + l.rand.IntN(8)
 	}
 	return l
 }
@@ -136,6 +142,7 @@ const (
 	lossNone loss = iota
 	lossDropped
 	lossGone
+	lossLaunch
 	lossUnreachable
 )
 
@@ -152,7 +159,7 @@ func (c *chaos) loses(framework string, kind loss) bool {
 }
 
 func (c *chaos) fate(framework string) loss {
-	return loss(max(0, c.numbered("loss "+framework, 0).IntN(6)-2))
+	return loss(max(0, c.numbered("loss "+framework, 0).IntN(8)-3))
 }
 
 // late is how much later than a restarted master the agents find it.

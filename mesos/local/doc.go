@@ -68,9 +68,6 @@
 //	                                             agent would lose in a crash is dropped all the same
 //	executors of frameworks without checkpoint   a real executor ends by itself when it loses its agent;
 //	are killed when their agent crashes          this does not rely on it
-//	a task that was delivered but never heard    Mesos answers TASK_DROPPED (REASON_AGENT_RESTARTED)
-//	of is sent again to an executor that         only when the agent restarts; here the LAUNCH is
-//	subscribes without it                        repeated, also after a broken stream
 //	a call on an event stream's own connection   net/http answers requests in order; Mesos writes the
 //	waits until the stream ends                  response between the chunks, which breaks the stream
 //	one dominant share per framework, over all   fairness between roles of one framework does not matter

@@ -324,6 +324,24 @@ func TestExecutorMisuse(t *testing.T) {
 	s.quiet(n, 0, "FAILURE", is("FAILURE"))
 }
 
+// A task that an executor does not know when it subscribes again is dropped (Slave::subscribe), also where the agent
+// was there all the time; the executor goes on.
+func TestTaskThatDidNotArrive(t *testing.T) {
+	t.Parallel()
+	s := subscribe(t, start(t, quick(t, "127.0.0.2")), nil)
+	o := s.offer(0, "")
+	s.launch(o, task("lost", o, custom("executor-1", "deaf")))
+	st := s.status(0, "lost", "TASK_DROPPED")
+	if at(st, "source") != "SOURCE_AGENT" || at(st, "reason") != "REASON_AGENT_RESTARTED" ||
+		at(st, "message") != "Task launched during agent restart" || at(st, "executor_id", "value") != "executor-1" {
+		t.Errorf("%v", st)
+	}
+	o = s.offer(s.position(), "")
+	s.launch(o, task("next", o, custom("executor-1", "deaf")))
+	s.status(0, "next", "TASK_RUNNING")
+	s.quiet(0, 0, "FAILURE", is("FAILURE"))
+}
+
 // A process that its executor left behind ends with the container.
 func TestWholeContainerEnds(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,7 @@ import (
 //	exit=N        exits with N on SHUTDOWN
 //	stubborn      ignores SHUTDOWN
 //	mute          sends no updates of its own accord
+//	deaf          loses its stream, and the task, when the first task arrives
 //	noexecutorid  leaves executor_id out of updates
 //
 // A MESSAGE "call <json>" makes it send that call to the agent and answer with a MESSAGE
@@ -52,6 +53,7 @@ type testExecutor struct {
 	args         []string
 	unackedTasks map[string]any
 	unacked      map[string]any
+	lost         bool // the first task, by a deaf one
 }
 
 func (e *testExecutor) has(arg string) bool { return slices.Contains(e.args, arg) }
@@ -127,6 +129,10 @@ func (e *testExecutor) subscribe() error {
 func (e *testExecutor) handle(event map[string]any) bool {
 	switch event["type"] {
 	case "LAUNCH":
+		if !e.lost && e.has("deaf") {
+			e.lost = true
+			return false
+		}
 		task := at(event, "launch", "task")
 		id := at(task, "task_id", "value").(string)
 		e.unackedTasks[id] = task

@@ -59,11 +59,11 @@ func (m *Mesos) CheckBooks(ctx context.Context) error {
 	return problem
 }
 
-// FrameworkOf is a framework's name that meets a loss under a seed: dropped, gone, unreachable
-// or none.
+// FrameworkOf is a framework's name that meets a loss under a seed: dropped, gone, launch,
+// unreachable or none.
 func FrameworkOf(seed uint64, loses string) string {
 	c := newChaos(NewChaos(seed))
-	kinds := []string{lossNone: "none", lossDropped: "dropped", lossGone: "gone", lossUnreachable: "unreachable"}
+	kinds := []string{lossNone: "none", lossDropped: "dropped", lossGone: "gone", lossLaunch: "launch", lossUnreachable: "unreachable"}
 	for i := 0; ; i++ {
 		if name := fmt.Sprintf("framework-%d", i); kinds[c.fate(name)] == loses {
 			return name
@@ -90,12 +90,13 @@ func Batches(seed uint64, n int) (sizes []int) {
 	return sizes
 }
 
-// Carried is how many events each executor's first and second stream carries by a seed, of 20.
+// Carried is how many events the first and second stream of each executor of two tasks carry by a seed, of 20.
 func Carried(seed uint64, executors int) (first, second []int) {
 	c := newChaos(&Chaos{MaxDelay: 1, Seed: seed, Losses: true})
+	name := FrameworkOf(seed, "none")
 	for i := range executors {
 		for _, list := range []*[]int{&first, &second} {
-			w, n := c.wire(fmt.Sprint(i)), 0
+			w, n := c.wire(fmt.Sprint(i), name, 2), 0
 			for n < 20 && w.carry(context.Background()) {
 				n++
 			}
