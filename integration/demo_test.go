@@ -36,8 +36,10 @@ func demo(t *testing.T, interruptAt string) (output string, status int) {
 	if err := cmd.Wait(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
-	if left := processesIn(data); len(left) != 0 {
-		t.Errorf("processes left:\n%s", strings.Join(left, "\n"))
+	left, err := processesIn(data)
+	must(t, err)
+	if len(left) != 0 {
+		t.Errorf("processes left: %v", left)
 	}
 	if _, err := os.Stat(data); !os.IsNotExist(err) {
 		t.Errorf("data left in %s (%v)", data, err)

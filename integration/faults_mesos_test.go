@@ -202,10 +202,8 @@ var agentFaults = []fault{
 func (w *world) signalOneServer(sig syscall.Signal) {
 	w.t.Helper()
 	for _, p := range w.nodes() {
-		if pid := 0; strings.Contains(p, "redis-server") {
-			_, err := fmt.Sscan(p, &pid)
-			must(w.t, err)
-			must(w.t, syscall.Kill(pid, sig))
+		if strings.Contains(p.command, "redis-server") {
+			must(w.t, syscall.Kill(p.pid, sig))
 			return
 		}
 	}

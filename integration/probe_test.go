@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,41 +44,6 @@ func allClosed(t testing.TB, plan contracts.Plan) {
 			}
 		}
 	}
-}
-
-// noProcessLeft checks that no process has its working directory in the world's sandboxes.
-func (w *world) noProcessLeft() {
-	w.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		left := processesIn(w.dir)
-		if len(left) == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			w.t.Errorf("processes left behind:\n%s", strings.Join(left, "\n"))
-			return
-		}
-		time.Sleep(20 * time.Millisecond) // the process table tells nobody when one ends
-	}
-}
-
-// processesIn lists the processes that work in a directory or below it.
-func processesIn(dir string) []string {
-	links, err := filepath.Glob("/proc/[0-9]*/cwd")
-	if err != nil {
-		return []string{err.Error()}
-	}
-	var found []string
-	for _, link := range links {
-		if cwd, err := os.Readlink(link); err == nil && strings.HasPrefix(cwd, dir+"/") {
-			command, err := os.ReadFile(filepath.Join(filepath.Dir(link), "cmdline"))
-			if err == nil {
-				found = append(found, filepath.Base(filepath.Dir(link))+" "+strings.ReplaceAll(string(command), "\x00", " "))
-			}
-		}
-	}
-	return found
 }
 
 // framework is one as Mesos shows it.

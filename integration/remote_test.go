@@ -179,13 +179,10 @@ func (r *remote) LoseHost(ip string) error {
 			if a.IP != ip {
 				continue
 			}
-			for _, p := range processesIn(filepath.Dir(e.Sandbox)) {
-				pid, _, _ := strings.Cut(p, " ")
-				n, err := strconv.Atoi(pid)
-				if err == nil {
-					err = syscall.Kill(n, syscall.SIGKILL)
-				}
-				if !errors.Is(err, syscall.ESRCH) {
+			processes, err := processesIn(filepath.Dir(e.Sandbox))
+			errs = append(errs, err)
+			for _, p := range processes {
+				if err := syscall.Kill(p.pid, syscall.SIGKILL); !errors.Is(err, syscall.ESRCH) {
 					errs = append(errs, err)
 				}
 			}

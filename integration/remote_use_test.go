@@ -102,14 +102,21 @@ func (w *world) tearDown() {
 }
 
 // nodes lists the processes of the world's executors and servers.
-func (w *world) nodes() (found []string) {
-	if w.remote == nil {
-		return processesIn(filepath.Join(w.dir, "mesos"))
-	}
-	for _, a := range w.remote.Agents() {
-		for _, e := range a.Executors {
-			found = append(found, processesIn(filepath.Dir(e.Sandbox))...)
+func (w *world) nodes() (found []running) {
+	w.t.Helper()
+	dirs := []string{filepath.Join(w.dir, "mesos")}
+	if w.remote != nil {
+		dirs = nil
+		for _, a := range w.remote.Agents() {
+			for _, e := range a.Executors {
+				dirs = append(dirs, filepath.Dir(e.Sandbox))
+			}
 		}
+	}
+	for _, dir := range dirs {
+		processes, err := processesIn(dir)
+		must(w.t, err)
+		found = append(found, processes...)
 	}
 	return found
 }

@@ -36,7 +36,7 @@ func TestWorkerEndsAfterARepair(t *testing.T) {
 func (w *world) servers() (all []*redis.Client) {
 	w.t.Helper()
 	for _, p := range w.nodes() {
-		if found := serverTitle.FindStringSubmatch(p); found != nil {
+		if found := serverTitle.FindStringSubmatch(p.command); found != nil {
 			c := redis.NewClient(&redis.Options{Addr: found[1], Protocol: 2})
 			w.t.Cleanup(func() { c.Close() }) //nolint:errcheck // nothing was written that could be lost
 			all = append(all, c)
