@@ -146,6 +146,11 @@ func (a *agent) subscribe(e *agentExecutor, call *executor.Call_Subscribe, media
 	}
 	e.state = executorRunning
 	e.back = true
+	a.dropUnknown(e, call)
+	if !a.everSentTask(e) && len(e.queue) == 0 {
+		a.shutdownExecutor(e.framework.info.ID.Value, e.info.ExecutorID.Value)
+		return s
+	}
 	s.send(&executor.Event{Type: executor.Event_SUBSCRIBED, Subscribed: &executor.Event_Subscribed{
 		ExecutorInfo: e.info, FrameworkInfo: *e.framework.info, AgentInfo: *a.info,
 		ContainerID: &mesos.ContainerID{Value: e.container},
@@ -153,18 +158,30 @@ func (a *agent) subscribe(e *agentExecutor, call *executor.Call_Subscribe, media
 	for _, u := range call.UnacknowledgedUpdates {
 		a.update(e, u.Status)
 	}
+	a.deliver(e)
+	return s
+}
+
+// dropUnknown drops the tasks that were on their way when the connection broke, or the agent ended, and that the
+// executor has not got.
+func (a *agent) dropUnknown(e *agentExecutor, call *executor.Call_Subscribe) {
 	known := func(id string) bool {
-		return slices.ContainsFunc(call.UnacknowledgedTasks, func(t mesos.TaskInfo) bool { return t.TaskID.Value == id })
+		return slices.ContainsFunc(call.UnacknowledgedTasks, func(t mesos.TaskInfo) bool { return t.TaskID.Value == id }) ||
+			slices.ContainsFunc(call.UnacknowledgedUpdates, func(u executor.Call_Update) bool { return u.Status.TaskID.Value == id })
 	}
 	aware := (&framework{info: e.framework.info}).partitionAware()
 	for _, t := range a.tasksOf(e) {
-		// It was on its way when the connection broke or the agent ended, and the executor has not got it.
 		if t.delivered && t.state == mesos.TASK_STAGING && !known(t.info.TaskID.Value) {
 			a.fail(t, ifAware(aware, mesos.TASK_DROPPED), ending{mesos.REASON_AGENT_RESTARTED, "Task launched during agent restart"})
 		}
 	}
-	a.deliver(e)
-	return s
+}
+
+// everSentTask says whether an executor is known to have had a task (Executor::everSentTask): one that never had
+// any, and for which none is queued, is shut down when it subscribes.
+func (a *agent) everSentTask(e *agentExecutor) bool {
+	return len(e.seen) > 0 ||
+		slices.ContainsFunc(a.tasksOf(e), func(t *agentTask) bool { return t.delivered && !terminal(t.state) })
 }
 
 // update takes an executor's update and acknowledges that it is stored. Of a framework that was torn

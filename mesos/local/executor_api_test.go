@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -325,21 +326,43 @@ func TestExecutorMisuse(t *testing.T) {
 }
 
 // A task that an executor does not know when it subscribes again is dropped (Slave::subscribe), also where the agent
-// was there all the time; the executor goes on.
+// was there all the time. If that was all that it ever had, it is shut down; else it goes on.
 func TestTaskThatDidNotArrive(t *testing.T) {
 	t.Parallel()
-	s := subscribe(t, start(t, quick(t, "127.0.0.2")), nil)
+	cfg := quick(t, "127.0.0.2")
+	s := subscribe(t, start(t, cfg), nil)
 	o := s.offer(0, "")
-	s.launch(o, task("lost", o, custom("executor-1", "deaf")))
-	st := s.status(0, "lost", "TASK_DROPPED")
-	if at(st, "source") != "SOURCE_AGENT" || at(st, "reason") != "REASON_AGENT_RESTARTED" ||
-		at(st, "message") != "Task launched during agent restart" || at(st, "executor_id", "value") != "executor-1" {
-		t.Errorf("%v", st)
+	deaf := custom("executor-1", "deaf=lost")
+	s.launch(o, task("lost", o, deaf))
+	dropped := func(id string) {
+		t.Helper()
+		st := s.status(0, id, "TASK_DROPPED")
+		if at(st, "source") != "SOURCE_AGENT" || at(st, "reason") != "REASON_AGENT_RESTARTED" ||
+			at(st, "message") != "Task launched during agent restart" || at(st, "executor_id", "value") != "executor-1" {
+			t.Errorf("%v", st)
+		}
 	}
+	dropped("lost")
+	s.await(0, "FAILURE", is("FAILURE"))
+	var got []any
+	for _, e := range executorEvents(t, cfg.Dir, "executor-1") {
+		got = append(got, e["type"])
+	}
+	if want := list("SUBSCRIBED", "LAUNCH", "SHUTDOWN"); !reflect.DeepEqual(got, want) {
+		t.Errorf("the executor was told %v, want %v", got, want)
+	}
+
+	from := s.position()
+	o = s.offer(from, "")
+	s.launch(o, task("first", o, deaf))
+	s.status(from, "first", "TASK_RUNNING")
+	o = s.offer(from, "")
+	s.launch(o, task("lost", o, deaf))
+	s.await(from, "TASK_DROPPED", update("lost", "TASK_DROPPED"))
 	o = s.offer(s.position(), "")
-	s.launch(o, task("next", o, custom("executor-1", "deaf")))
-	s.status(0, "next", "TASK_RUNNING")
-	s.quiet(0, 0, "FAILURE", is("FAILURE"))
+	s.launch(o, task("next", o, deaf))
+	s.status(from, "next", "TASK_RUNNING")
+	s.quiet(from, 0, "FAILURE", is("FAILURE"))
 }
 
 // A process that its executor left behind ends with the container.

@@ -25,7 +25,7 @@ import (
 //	exit=N        exits with N on SHUTDOWN
 //	stubborn      ignores SHUTDOWN
 //	mute          sends no updates of its own accord
-//	deaf          loses its stream, and the task, when the first task arrives
+//	deaf=ID       loses its stream, and the task, when the task arrives for the first time
 //	noexecutorid  leaves executor_id out of updates
 //
 // A MESSAGE "call <json>" makes it send that call to the agent and answer with a MESSAGE
@@ -53,7 +53,7 @@ type testExecutor struct {
 	args         []string
 	unackedTasks map[string]any
 	unacked      map[string]any
-	lost         bool // the first task, by a deaf one
+	lost         bool // what it is deaf to
 }
 
 func (e *testExecutor) has(arg string) bool { return slices.Contains(e.args, arg) }
@@ -129,12 +129,12 @@ func (e *testExecutor) subscribe() error {
 func (e *testExecutor) handle(event map[string]any) bool {
 	switch event["type"] {
 	case "LAUNCH":
-		if !e.lost && e.has("deaf") {
+		task := at(event, "launch", "task")
+		id := at(task, "task_id", "value").(string)
+		if !e.lost && e.has("deaf="+id) {
 			e.lost = true
 			return false
 		}
-		task := at(event, "launch", "task")
-		id := at(task, "task_id", "value").(string)
 		e.unackedTasks[id] = task
 		if !e.has("mute") {
 			e.update(id, "TASK_STARTING")
