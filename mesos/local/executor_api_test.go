@@ -333,16 +333,17 @@ func TestTaskThatDidNotArrive(t *testing.T) {
 	s := subscribe(t, start(t, cfg), nil)
 	o := s.offer(0, "")
 	deaf := custom("executor-1", "deaf=lost")
+	n := s.position()
 	s.launch(o, task("lost", o, deaf))
-	dropped := func(id string) {
+	dropped := func(from int) {
 		t.Helper()
-		st := s.status(0, id, "TASK_DROPPED")
+		st := s.status(from, "lost", "TASK_DROPPED")
 		if at(st, "source") != "SOURCE_AGENT" || at(st, "reason") != "REASON_AGENT_RESTARTED" ||
 			at(st, "message") != "Task launched during agent restart" || at(st, "executor_id", "value") != "executor-1" {
 			t.Errorf("%v", st)
 		}
 	}
-	dropped("lost")
+	dropped(n)
 	s.await(0, "FAILURE", is("FAILURE"))
 	var got []any
 	for _, e := range executorEvents(t, cfg.Dir, "executor-1") {
@@ -353,15 +354,15 @@ func TestTaskThatDidNotArrive(t *testing.T) {
 	}
 
 	from := s.position()
-	o = s.offer(from, "")
-	s.launch(o, task("first", o, deaf))
-	s.status(from, "first", "TASK_RUNNING")
-	o = s.offer(from, "")
-	s.launch(o, task("lost", o, deaf))
-	s.await(from, "TASK_DROPPED", update("lost", "TASK_DROPPED"))
-	o = s.offer(s.position(), "")
-	s.launch(o, task("next", o, deaf))
-	s.status(from, "next", "TASK_RUNNING")
+	next := func(id string) (launched int) { // with what the launch before left over
+		o := s.offer(n, "")
+		n = s.position()
+		s.launch(o, task(id, o, deaf))
+		return n
+	}
+	s.status(next("first"), "first", "TASK_RUNNING")
+	dropped(next("lost"))
+	s.status(next("next"), "next", "TASK_RUNNING")
 	s.quiet(from, 0, "FAILURE", is("FAILURE"))
 }
 
