@@ -37,11 +37,12 @@ func processesIn(dir string) ([]running, error) {
 		if err != nil {
 			continue // not a process
 		}
-		// One that has ended meanwhile, a zombie too, has no directory.
-		if cwd, err := os.Readlink(filepath.Join("/proc", name, "cwd")); err == nil && strings.HasPrefix(cwd, dir+"/") {
-			if command, err := os.ReadFile(filepath.Join("/proc", name, "cmdline")); err == nil {
-				found = append(found, running{pid, strings.ReplaceAll(string(command), "\x00", " ")})
-			}
+		cwd, err := os.Readlink(filepath.Join("/proc", name, "cwd"))
+		if err != nil || !strings.HasPrefix(cwd, dir+"/") {
+			continue // one that has ended meanwhile, a zombie too, has no directory
+		}
+		if command, err := os.ReadFile(filepath.Join("/proc", name, "cmdline")); err == nil {
+			found = append(found, running{pid, strings.ReplaceAll(string(command), "\x00", " ")})
 		}
 	}
 	return found, nil
