@@ -45,42 +45,74 @@ func (m *Mesos) InverseAnswers(ctx context.Context, name string) (answers map[st
 }
 
 // Deactivate (on) rescinds an agent's offers and offers it no more; what runs there goes on.
-// Off lets it be offered again in the next round, as REACTIVATE_AGENT does.
+// Off lets it be offered again in the next round, as REACTIVATE_AGENT does, and ends a Drain.
 func (m *Mesos) Deactivate(ctx context.Context, name string, on bool) error {
-	return m.onAgent(ctx, name, func(ms *master, a *masterAgent) { ms.deactivate(a, on) })
-}
-
-// Drain deactivates an agent and kills its tasks.
-func (m *Mesos) Drain(ctx context.Context, name string) error {
-	return m.onAgent(ctx, name, func(ms *master, a *masterAgent) {
-		ms.deactivate(a, true)
-		for _, t := range ms.tasksOn(a.id) {
-			a.pendingKills = append(a.pendingKills, pendingKill{t.framework, t.id, nil})
+	return m.knowing(ctx, name, func(ms *master, id string) {
+		if on {
+			ms.deactivate(id)
+			return
 		}
-		ms.deliverKills(a)
+		delete(ms.deactivated, id)
+		delete(ms.draining, id)
 	})
 }
 
-func (m *master) deactivate(a *masterAgent, on bool) {
-	a.deactivated = on
-	if on {
+// Drain deactivates an agent and kills its tasks, also what it comes back with after an absence.
+func (m *Mesos) Drain(ctx context.Context, name string) error {
+	return m.knowing(ctx, name, func(ms *master, id string) {
+		ms.deactivate(id)
+		ms.draining[id] = true
+		if a := ms.agents[id]; a != nil {
+			ms.drain(a)
+		}
+	})
+}
+
+func (m *master) deactivate(id string) {
+	m.deactivated[id] = true
+	if a := m.agents[id]; a != nil {
 		m.rescindAll(a)
 	}
 }
 
-// onAgent runs fn in the master with what it knows of an agent.
+// drain kills what runs on an agent.
+func (m *master) drain(a *masterAgent) {
+	for _, t := range m.tasksOn(a.id) {
+		a.pendingKills = append(a.pendingKills, pendingKill{t.framework, t.id, nil})
+	}
+	m.deliverKills(a)
+}
+
+// knowing runs fn in the master if it knows the agent, registered or unreachable.
+func (m *Mesos) knowing(ctx context.Context, name string, fn func(ms *master, id string)) error {
+	return m.inMasterOf(ctx, name, func(ms *master, id string) (known bool) {
+		_, away := ms.unreached[id]
+		if known = ms.agents[id] != nil || away; known {
+			fn(ms, id)
+		}
+		return known
+	})
+}
+
+// onAgent runs fn in the master with what it knows of a registered agent.
 func (m *Mesos) onAgent(ctx context.Context, name string, fn func(*master, *masterAgent)) error {
+	return m.inMasterOf(ctx, name, func(ms *master, id string) (known bool) {
+		a := ms.agents[id]
+		if known = a != nil; known {
+			fn(ms, a)
+		}
+		return known
+	})
+}
+
+// inMasterOf runs fn in the master with an agent's ID; fn says whether the master knows the agent.
+func (m *Mesos) inMasterOf(ctx context.Context, name string, fn func(ms *master, id string) (known bool)) error {
 	ag, err := m.agent(name)
 	if err != nil {
 		return err
 	}
 	id, known := ag.status().ID, false
-	err = m.inMaster(ctx, func(ms *master) {
-		if a := ms.agents[id]; a != nil {
-			known = true
-			fn(ms, a)
-		}
-	})
+	err = m.inMaster(ctx, func(ms *master) { known = fn(ms, id) })
 	if err == nil && !known {
 		return fmt.Errorf("%w: %s is not registered", ErrNoSuchAgent, name)
 	}

@@ -91,3 +91,35 @@ func TestDeactivateAndDrain(t *testing.T) {
 		t.Error("an unknown agent drains")
 	}
 }
+
+// An agent that is away is drained as soon as it is back, and not offered until it is activated again.
+func TestDrainOutlastsAnAbsence(t *testing.T) {
+	t.Parallel()
+	cfg := quick(t, "127.0.0.2", "127.0.0.3")
+	cfg.AgentPingTimeout, cfg.AgentMaxPings = 100*time.Millisecond, 3
+	m := start(t, cfg)
+	s := subscribe(t, m, nil)
+	s.running(s.offer(0, "127.0.0.2"), "a", "e")
+	from := s.position()
+	if err := m.FreezeAgent("127.0.0.2", true); err != nil {
+		t.Fatal(err)
+	}
+	s.status(from, "a", "TASK_UNREACHABLE")
+	if err := m.Drain(ctxOf(t), "127.0.0.2"); err != nil {
+		t.Fatal(err)
+	}
+	from = s.position()
+	if err := m.FreezeAgent("127.0.0.2", false); err != nil {
+		t.Fatal(err)
+	}
+	s.status(from, "a", "TASK_KILLED")
+	s.call("REVIVE", nil)
+	s.quiet(from, 400*time.Millisecond, "offer of a draining agent", func(e map[string]any) bool {
+		offers, ok := lookup(e, "offers", "offers")
+		return ok && at(offers.([]any)[0], "hostname") == "127.0.0.2"
+	})
+	if err := m.Deactivate(ctxOf(t), "127.0.0.2", false); err != nil {
+		t.Fatal(err)
+	}
+	s.offer(from, "127.0.0.2")
+}

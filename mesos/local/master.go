@@ -31,8 +31,10 @@ type master struct {
 	offers     map[string]*offer
 	inverse    []inverseOffer
 	unreached  map[string]time.Time // agent ID → when it became unreachable
-	nextID     struct{ framework, agent, offer int }
-	quiet      bool // heartbeats are switched off
+	// deactivated and draining hold agent IDs: both outlast an agent's absence.
+	deactivated, draining map[string]bool
+	nextID                struct{ framework, agent, offer int }
+	quiet                 bool // heartbeats are switched off
 	// beforeAccept, where not nil, is a fault: see Mesos.BeforeAccept.
 	beforeAccept func(Accepting) (rescind bool)
 	outbox       *outbox
@@ -98,8 +100,7 @@ type masterAgent struct {
 	// pendingKills wait for an agent that is away.
 	pendingKills []pendingKill
 	since        time.Time
-	late         time.Time // until when it is not offered (Chaos)
-	deactivated  bool
+	late         time.Time                // until when it is not offered (Chaos)
 	unavailable  *mesos.Unavailability    // scheduled maintenance; nil: none
 	answers      map[string]InverseAnswer // to inverse offers, by framework
 }
@@ -122,6 +123,7 @@ func newMaster(cfg Config, srv *server, domain *mesos.DomainInfo) *master {
 		started:    time.Now(),
 		frameworks: map[string]*framework{}, removed: map[string]*framework{},
 		agents: map[string]*masterAgent{}, offers: map[string]*offer{}, unreached: map[string]time.Time{},
+		deactivated: map[string]bool{}, draining: map[string]bool{},
 		info: &mesos.MasterInfo{
 			ID: id, IP: littleEndianIP(srv.ip), Port: &port, PID: &pid, Hostname: &srv.ip, Version: &version,
 			Address: &mesos.Address{Hostname: &srv.ip, IP: &srv.ip, Port: int32(srv.port)},

@@ -60,6 +60,9 @@ func (m *master) register(l *link, r registration) {
 	}
 	m.forgetLost(a, r)
 	m.deliverKills(a)
+	if m.draining[id] {
+		m.drain(a)
+	}
 	m.log.Info("agent registered", "agent", id, "ip", r.cfg.IP)
 	if isNew { // what an agent has that was away for a moment is offered in the next round
 		m.allocate([]string{id})
