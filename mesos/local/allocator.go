@@ -85,7 +85,7 @@ func (m *master) allocate(only []string) {
 	share := m.shares(whole)
 	for _, id := range agents {
 		a := m.agents[id]
-		if !a.connected || m.deactivated[id] || now.Before(a.late) || (len(only) > 0 && !slices.Contains(only, id)) {
+		if !a.connected || m.activity[id] != active || now.Before(a.late) || (len(only) > 0 && !slices.Contains(only, id)) {
 			continue
 		}
 		slices.SortFunc(claimants, func(x, y claimant) int {

@@ -44,35 +44,46 @@ func (m *Mesos) InverseAnswers(ctx context.Context, name string) (answers map[st
 	return answers, err
 }
 
+// activity is what an operator has made of an agent; each kind includes the ones before.
+type activity int
+
+const (
+	active activity = iota
+	deactivated
+	draining
+)
+
 // Deactivate (on) rescinds an agent's offers and offers it no more; what runs there goes on.
 // Off lets it be offered again in the next round, as REACTIVATE_AGENT does, and ends a Drain.
 func (m *Mesos) Deactivate(ctx context.Context, name string, on bool) error {
-	return m.knowing(ctx, name, func(ms *master, id string) {
+	return m.inMasterOf(ctx, name, func(ms *master, id string) error {
 		if on {
-			ms.deactivate(id)
-			return
+			return ms.setActivity(id, max(ms.activity[id], deactivated))
 		}
-		delete(ms.deactivated, id)
-		delete(ms.draining, id)
+		return ms.setActivity(id, active)
 	})
 }
 
 // Drain deactivates an agent and kills its tasks, also what it comes back with after an absence.
 func (m *Mesos) Drain(ctx context.Context, name string) error {
-	return m.knowing(ctx, name, func(ms *master, id string) {
-		ms.deactivate(id)
-		ms.draining[id] = true
-		if a := ms.agents[id]; a != nil {
-			ms.drain(a)
-		}
-	})
+	return m.inMasterOf(ctx, name, func(ms *master, id string) error { return ms.setActivity(id, draining) })
 }
 
-func (m *master) deactivate(id string) {
-	m.deactivated[id] = true
-	if a := m.agents[id]; a != nil {
-		m.rescindAll(a)
+// setActivity does what an operator wants of an agent, registered or unreachable.
+func (m *master) setActivity(id string, to activity) error {
+	a := m.agents[id]
+	if _, away := m.unreached[id]; a == nil && !away {
+		return errNotRegistered
 	}
+	m.activity[id] = to
+	if a == nil || to == active {
+		return nil
+	}
+	m.rescindAll(a)
+	if to == draining {
+		m.drain(a)
+	}
+	return nil
 }
 
 // drain kills what runs on an agent.
@@ -83,40 +94,34 @@ func (m *master) drain(a *masterAgent) {
 	m.deliverKills(a)
 }
 
-// knowing runs fn in the master if it knows the agent, registered or unreachable.
-func (m *Mesos) knowing(ctx context.Context, name string, fn func(ms *master, id string)) error {
-	return m.inMasterOf(ctx, name, func(ms *master, id string) (known bool) {
-		_, away := ms.unreached[id]
-		if known = ms.agents[id] != nil || away; known {
-			fn(ms, id)
-		}
-		return known
-	})
-}
-
 // onAgent runs fn in the master with what it knows of a registered agent.
 func (m *Mesos) onAgent(ctx context.Context, name string, fn func(*master, *masterAgent)) error {
-	return m.inMasterOf(ctx, name, func(ms *master, id string) (known bool) {
+	return m.inMasterOf(ctx, name, func(ms *master, id string) error {
 		a := ms.agents[id]
-		if known = a != nil; known {
-			fn(ms, a)
+		if a == nil {
+			return errNotRegistered
 		}
-		return known
+		fn(ms, a)
+		return nil
 	})
 }
 
-// inMasterOf runs fn in the master with an agent's ID; fn says whether the master knows the agent.
-func (m *Mesos) inMasterOf(ctx context.Context, name string, fn func(ms *master, id string) (known bool)) error {
+var errNotRegistered = fmt.Errorf("%w: not registered", ErrNoSuchAgent)
+
+// inMasterOf runs fn in the master with an agent's ID.
+func (m *Mesos) inMasterOf(ctx context.Context, name string, fn func(ms *master, id string) error) error {
 	ag, err := m.agent(name)
 	if err != nil {
 		return err
 	}
-	id, known := ag.status().ID, false
-	err = m.inMaster(ctx, func(ms *master) { known = fn(ms, id) })
-	if err == nil && !known {
-		return fmt.Errorf("%w: %s is not registered", ErrNoSuchAgent, name)
+	id, said := ag.status().ID, error(nil)
+	if err := m.inMaster(ctx, func(ms *master) { said = fn(ms, id) }); err != nil {
+		return err
 	}
-	return err
+	if said != nil {
+		return fmt.Errorf("%s: %w", name, said)
+	}
+	return nil
 }
 
 // inverseOffer is an outstanding one.

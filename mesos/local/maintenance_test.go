@@ -67,25 +67,16 @@ func TestDeactivateAndDrain(t *testing.T) {
 	m := start(t, quick(t, "127.0.0.2", "127.0.0.3"))
 	s := subscribe(t, m, nil)
 	s.running(s.offer(0, "127.0.0.2"), "a", "e")
-	if err := m.Deactivate(ctxOf(t), "127.0.0.2", true); err != nil {
-		t.Fatal(err)
-	}
+	must(t, m.Deactivate(ctxOf(t), "127.0.0.2", true))
 	from := s.position()
 	s.call("REVIVE", nil)
-	s.quiet(from, 400*time.Millisecond, "offer of a deactivated agent", func(e map[string]any) bool {
-		offers, ok := lookup(e, "offers", "offers")
-		return ok && at(offers.([]any)[0], "hostname") == "127.0.0.2"
-	})
+	s.quiet(from, 400*time.Millisecond, "offer of a deactivated agent", offers("127.0.0.2"))
 	s.call("RECONCILE", obj("tasks", list(obj("task_id", value("a")))))
 	s.status(from, "a", "TASK_RUNNING")
-	if err := m.Deactivate(ctxOf(t), "127.0.0.2", false); err != nil {
-		t.Fatal(err)
-	}
+	must(t, m.Deactivate(ctxOf(t), "127.0.0.2", false))
 	s.offer(from, "127.0.0.2")
 	from = s.position()
-	if err := m.Drain(ctxOf(t), "127.0.0.2"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, m.Drain(ctxOf(t), "127.0.0.2"))
 	s.status(from, "a", "TASK_KILLED")
 	if err := m.Drain(ctxOf(t), "127.0.0.9"); err == nil {
 		t.Error("an unknown agent drains")
@@ -101,25 +92,22 @@ func TestDrainOutlastsAnAbsence(t *testing.T) {
 	s := subscribe(t, m, nil)
 	s.running(s.offer(0, "127.0.0.2"), "a", "e")
 	from := s.position()
-	if err := m.FreezeAgent("127.0.0.2", true); err != nil {
-		t.Fatal(err)
-	}
+	must(t, m.FreezeAgent("127.0.0.2", true))
 	s.status(from, "a", "TASK_UNREACHABLE")
-	if err := m.Drain(ctxOf(t), "127.0.0.2"); err != nil {
-		t.Fatal(err)
-	}
+	must(t, m.Drain(ctxOf(t), "127.0.0.2"))
 	from = s.position()
-	if err := m.FreezeAgent("127.0.0.2", false); err != nil {
-		t.Fatal(err)
-	}
+	must(t, m.FreezeAgent("127.0.0.2", false))
 	s.status(from, "a", "TASK_KILLED")
 	s.call("REVIVE", nil)
-	s.quiet(from, 400*time.Millisecond, "offer of a draining agent", func(e map[string]any) bool {
-		offers, ok := lookup(e, "offers", "offers")
-		return ok && at(offers.([]any)[0], "hostname") == "127.0.0.2"
-	})
-	if err := m.Deactivate(ctxOf(t), "127.0.0.2", false); err != nil {
-		t.Fatal(err)
-	}
+	s.quiet(from, 400*time.Millisecond, "offer of a draining agent", offers("127.0.0.2"))
+	must(t, m.Deactivate(ctxOf(t), "127.0.0.2", false))
 	s.offer(from, "127.0.0.2")
+}
+
+// offers matches an event whose first offer is of a host.
+func offers(host string) func(map[string]any) bool {
+	return func(e map[string]any) bool {
+		all, ok := lookup(e, "offers", "offers")
+		return ok && at(all.([]any)[0], "hostname") == host
+	}
 }

@@ -31,10 +31,9 @@ type master struct {
 	offers     map[string]*offer
 	inverse    []inverseOffer
 	unreached  map[string]time.Time // agent ID → when it became unreachable
-	// deactivated and draining hold agent IDs: both outlast an agent's absence.
-	deactivated, draining map[string]bool
-	nextID                struct{ framework, agent, offer int }
-	quiet                 bool // heartbeats are switched off
+	activity   map[string]activity  // by agent ID: it outlasts an agent's absence
+	nextID     struct{ framework, agent, offer int }
+	quiet      bool // heartbeats are switched off
 	// beforeAccept, where not nil, is a fault: see Mesos.BeforeAccept.
 	beforeAccept func(Accepting) (rescind bool)
 	outbox       *outbox
@@ -123,7 +122,7 @@ func newMaster(cfg Config, srv *server, domain *mesos.DomainInfo) *master {
 		started:    time.Now(),
 		frameworks: map[string]*framework{}, removed: map[string]*framework{},
 		agents: map[string]*masterAgent{}, offers: map[string]*offer{}, unreached: map[string]time.Time{},
-		deactivated: map[string]bool{}, draining: map[string]bool{},
+		activity: map[string]activity{},
 		info: &mesos.MasterInfo{
 			ID: id, IP: littleEndianIP(srv.ip), Port: &port, PID: &pid, Hostname: &srv.ip, Version: &version,
 			Address: &mesos.Address{Hostname: &srv.ip, IP: &srv.ip, Port: int32(srv.port)},

@@ -60,7 +60,7 @@ func (m *master) register(l *link, r registration) {
 	}
 	m.forgetLost(a, r)
 	m.deliverKills(a)
-	if m.draining[id] {
+	if m.activity[id] == draining {
 		m.drain(a)
 	}
 	m.log.Info("agent registered", "agent", id, "ip", r.cfg.IP)

@@ -124,7 +124,7 @@ func (m *master) state() stateJSON {
 	for _, id := range slices.Sorted(maps.Keys(m.agents)) {
 		a := m.agents[id]
 		s.Agents = append(s.Agents, m.agentState(a))
-		if a.connected && !m.deactivated[a.id] {
+		if a.connected && m.activity[a.id] == active {
 			s.ActivatedAgents++
 		} else {
 			s.DeactivatedAgents++
@@ -148,7 +148,7 @@ func (m *master) agentState(a *masterAgent) agentJSON {
 	}
 	out := agentJSON{
 		ID: a.id, Hostname: a.info.Hostname, Port: a.port, PID: fmt.Sprintf("slave(1)@%s:%d", a.info.Hostname, a.port),
-		Attributes: map[string]string{}, RegisteredTime: unix(a.since), Active: a.connected && !m.deactivated[a.id], Deactivated: m.deactivated[a.id],
+		Attributes: map[string]string{}, RegisteredTime: unix(a.since), Active: a.connected && m.activity[a.id] == active, Deactivated: m.activity[a.id] != active,
 		Resources: a.total.json(), UsedResources: a.total.minus(a.free).minus(offered).json(), OfferedResources: offered.json(),
 	}
 	maps.Copy(out.Attributes, a.cfg.Attributes)
