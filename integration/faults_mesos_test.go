@@ -1,8 +1,10 @@
 package integration
 
 import (
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -186,28 +188,52 @@ var agentFaults = []fault{
 	{
 		name: "an executor is killed", phases: inFlight, harms: true,
 		needs: (*world).needsOperator,
-		hit: func(w *world) {
-			e := w.busy().Executors[0]
-			must(w.t, w.operator.KillExecutor(e.Framework, e.Executor, syscall.SIGKILL))
-		},
+		hit:   func(w *world) { w.killOneExecutor() },
 	},
 	{
 		name: "a redis-server is killed", phases: []contracts.Phase{contracts.PhaseStarting, contracts.PhaseForming}, harms: true,
 		needs: (*world).needsOperator,
-		hit:   func(w *world) { w.signalOneServer(syscall.SIGKILL) },
+		hit:   func(w *world) { w.killOneServer() },
 	},
 }
 
-// signalOneServer sends a signal to one of the world's redis-servers.
-func (w *world) signalOneServer(sig syscall.Signal) {
+// killOneExecutor kills an executor as soon as there is one: chaos may just have taken an attempt.
+func (w *world) killOneExecutor() {
 	w.t.Helper()
-	for _, p := range w.nodes() {
-		if strings.Contains(p.command, "redis-server") {
-			must(w.t, syscall.Kill(p.pid, sig))
+	w.once("there is no executor", func() error {
+		e := w.busy().Executors[0]
+		return w.operator.KillExecutor(e.Framework, e.Executor, syscall.SIGKILL)
+	}, local.ErrNoSuchExecutor, syscall.ESRCH)
+}
+
+// killOneServer kills one of the world's redis-servers as soon as there is one.
+func (w *world) killOneServer() {
+	w.t.Helper()
+	w.once("there is no redis-server", func() error {
+		for _, p := range w.nodes() {
+			if strings.Contains(p.command, "redis-server") {
+				return syscall.Kill(p.pid, syscall.SIGKILL)
+			}
+		}
+		return syscall.ESRCH
+	}, syscall.ESRCH)
+}
+
+// once does something until it succeeds; absent are the errors of what is not there yet, or not any more.
+func (w *world) once(otherwise string, do func() error, absent ...error) {
+	w.t.Helper()
+	for deadline := time.Now().Add(awaitLimit); ; time.Sleep(time.Millisecond) { // nobody tells
+		err := do()
+		if err == nil {
 			return
 		}
+		if !slices.ContainsFunc(absent, func(a error) bool { return errors.Is(err, a) }) {
+			w.t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			w.t.Fatalf("%s within %v: %v", otherwise, awaitLimit, err)
+		}
 	}
-	w.t.Error("there is no redis-server")
 }
 
 func (w *world) restartAgent() {

@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -71,6 +72,10 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 		`clustersmith_queue_dead_letters`:                                                    "1",
 		`clustersmith_queue_oldest_message_age_seconds`:                                      "0",
 	} {
+		if underChaos() && strings.HasPrefix(name, "clustersmith_phase_duration") { // it may have taken an attempt
+			reaches(name, 1)
+			continue
+		}
 		if got := w.metric(cfg.Name, cfg.HTTPAddr, name); got != want {
 			t.Errorf("%s is %s instead of %s", name, got, want)
 		}
