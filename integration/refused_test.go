@@ -50,9 +50,8 @@ func TestCredentialsThatHaveExpired(t *testing.T) {
 	w.mesos.Answer(401, "")
 	req := request("without", 3, 0)
 	req.Deadline = contracts.Duration(4 * time.Second)
-	end := w.create(req).end()
-	if end.Data.Phase != contracts.PhaseFailed || !strings.Contains(end.Data.Message, "CLUSTERSMITH_MESOS_PRINCIPAL") {
-		t.Errorf("%s: %s: %s", end.Type, end.Data.Reason, end.Data.Message)
+	if end := w.failed(w.create(req), contracts.ReasonDeadlineExceeded); !strings.Contains(end.Data.Message, "CLUSTERSMITH_MESOS_PRINCIPAL") {
+		t.Errorf("the message does not name the variable: %s", end.Data.Message)
 	}
 	w.noRecord("without")
 	w.mesos.Answer(0, "")

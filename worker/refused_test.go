@@ -1,10 +1,12 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/jobs"
@@ -43,20 +45,44 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A deadline that is over between two tries is told with what the last try met.
+// A deadline that is over between two tries, or cuts the next one short, is told with what the last try met.
 func TestDeadlineBetweenTries(t *testing.T) {
 	t.Parallel()
+	const met = "no Mesos master leads"
 	r := workedOn(t, newStore(t), newJob())
-	v, err := r.interrupted(errors.New("no Mesos master leads"))
+	v, err := r.interrupted(errors.New(met))
 	must(t, err)
 	if v.kind != handBack || v.delay <= 0 || r.rec.Owner != "" || r.rec.Waits != 1 {
 		t.Errorf("handed back as %+v, record %+v", v, r.rec)
 	}
-	if f := r.failure(errDeadline, errDeadline); f.Reason != contracts.ReasonDeadlineExceeded || !strings.Contains(f.Message, "no Mesos master leads") {
-		t.Errorf("ends with %v", f)
+	cut := fmt.Errorf("worker: read a record: %w", context.DeadlineExceeded)
+	for err, says := range map[error]string{
+		errDeadline:     "phase accepted: " + met + ".",
+		cut:             "phase accepted: " + cut.Error() + "; the try before met: " + met + ".",
+		errors.New(met): "phase accepted: " + met + ".",
+	} {
+		if f := r.failure(err); f.Reason != contracts.ReasonDeadlineExceeded || !f.Final || !strings.HasSuffix(f.Message, says) || !errors.Is(f, err) {
+			t.Errorf("%v: ends with %v", err, f)
+		}
 	}
 	must(t, r.save(t.Context(), func(rec *contracts.JobRecord) error { return jobs.Advance(rec, contracts.PhasePlanned, 0) }))
-	if f := r.failure(errDeadline, errDeadline); strings.Contains(f.Message, "no Mesos master leads") {
+	if f := r.failure(errDeadline); strings.Contains(f.Message, met) {
 		t.Errorf("what is over is told: %v", f)
+	}
+}
+
+// Where too little time is left for another try, it is the deadline that ends the job, whether it came
+// before or after the error.
+func TestNoTimeForAnotherTry(t *testing.T) {
+	t.Parallel()
+	for deadline, says := range map[time.Duration]string{500 * time.Millisecond: "was all but over", -time.Second: "was over"} {
+		r := workedOn(t, newStore(t), newJob())
+		r.d.deadline = deadline
+		_, done, err := r.settleFailure(t.Context(), t.Context(), errors.New("no Mesos master leads"))
+		must(t, err)
+		end := r.rec.Pending
+		if done || end == nil || end.Reason != contracts.ReasonDeadlineExceeded || !strings.Contains(end.Message, says) || !strings.Contains(end.Message, "leads") {
+			t.Errorf("with %v left the job ends with %+v (%v)", deadline, end, done)
+		}
 	}
 }

@@ -190,7 +190,7 @@ func (r *run) settleFailure(ctx, timed context.Context, err error) (v verdict, d
 		v, err = r.interrupted(err)
 		return v, true, err
 	}
-	f := r.failure(err, cause)
+	f := r.failure(err)
 	if later == nil && jobs.Retry(r.rec, f, r.w.cfg.MaxAttempts, r.left(), minAttempt) {
 		r.log.Warn("attempt failed, another one follows", "attempt", r.rec.Attempt, "error", err)
 		r.w.metrics.attempts.WithLabelValues(string(f.Reason)).Inc()
@@ -213,25 +213,37 @@ type notNow struct {
 func (e *notNow) Error() string { return e.failure.Error() }
 func (e *notNow) Unwrap() error { return e.failure }
 
-// failure says what the job failed of, with the deadline's name on what it cut short.
-func (r *run) failure(err, cause error) *jobs.Failure {
+// failure says what the job failed of. What is no failure of the job comes here only when too little time is left
+// for another try: the deadline ends the job, whatever was met last.
+func (r *run) failure(err error) *jobs.Failure {
 	var f *jobs.Failure
 	if errors.As(err, &f) {
 		return f
 	}
-	if !errors.Is(cause, errDeadline) {
-		return jobs.AsFailure(err)
-	}
 	if short := r.rec.Short; short != nil && r.rec.Phase == contracts.PhaseWaitingResources {
 		return &jobs.Failure{Reason: short.Reason, Message: short.Message, Details: short.Details, Final: true, Err: err}
 	}
-	if r.rec.Interrupted != "" && errors.Is(err, errDeadline) { // it came between two tries
-		err = errors.New(r.rec.Interrupted)
+	over := "was over"
+	if r.left() > 0 {
+		over = "was all but over"
 	}
 	return &jobs.Failure{
 		Reason:  contracts.ReasonDeadlineExceeded,
-		Message: fmt.Sprintf("The deadline of %v was over in phase %s: %v.", r.d.deadline, r.rec.Phase, err),
+		Message: fmt.Sprintf("The deadline of %v %s in phase %s: %s.", r.d.deadline, over, r.rec.Phase, r.met(err)),
 		Final:   true, Err: err,
+	}
+}
+
+// met is what the last tries met: where the deadline came between two of them or cut the last one short, that one's
+// error tells nobody why the job came no further.
+func (r *run) met(err error) string {
+	switch {
+	case r.rec.Interrupted == "", r.rec.Interrupted == oneLine(err.Error()):
+		return err.Error()
+	case err == errDeadline: // what wraps it says more
+		return r.rec.Interrupted
+	default:
+		return fmt.Sprintf("%v; the try before met: %s", err, r.rec.Interrupted)
 	}
 }
 
