@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/worker"
@@ -20,6 +21,7 @@ func TestBacklogCostsNoMemory(t *testing.T) {
 	w := newWorld(t, agents(3, 4, 4096))
 	cfg := w.config()
 	cfg.Name, cfg.Concurrency = "busy", 1
+	cfg.LaunchTimeout, cfg.StallTimeout = time.Hour, 2*time.Hour
 	cfg.RedisServer = w.script(0o755, `[ "$1" = --version ] && exec redis-server --version; exec sleep 600`)
 	p := w.processWith(cfg)
 	hanging := request("hanging", 3, 0)
@@ -29,11 +31,23 @@ func TestBacklogCostsNoMemory(t *testing.T) {
 	before := peakRSS(t, p)
 
 	header := nats.Header{"Padding": {strings.Repeat("x", padding)}}
+	var stored []jetstream.PubAckFuture
 	for range backlog {
 		body, err := json.Marshal(request("queued", 3, 0))
 		must(t, err)
-		_, err = w.js.PublishMsg(t.Context(), &nats.Msg{Subject: contracts.SubjectCreate, Header: header, Data: body})
+		one, err := w.js.PublishMsgAsync(&nats.Msg{Subject: contracts.SubjectCreate, Header: header, Data: body}, jetstream.WithStallWait(awaitLimit))
 		must(t, err)
+		stored = append(stored, one)
+	}
+	late := time.After(awaitLimit)
+	for _, one := range stored {
+		select {
+		case <-one.Ok():
+		case err := <-one.Err():
+			t.Fatal(err)
+		case <-late:
+			t.Fatalf("the requests are not stored within %v", awaitLimit)
+		}
 	}
 	// A worker that takes what it does not work on has had every chance once another message
 	// went all the way through it.

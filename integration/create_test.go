@@ -52,7 +52,7 @@ func TestOtherLibrariesAcceptTheCluster(t *testing.T) {
 	w := newWorld(t, agents(4, 4, 4096))
 	w.worker()
 	plan := w.verified(w.create(request("clients", 3, 1)))
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), awaitLimit)
 	defer cancel()
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{address(plan.Nodes[0])}})
 	defer client.Close()
@@ -179,7 +179,7 @@ func TestImpossibleRequests(t *testing.T) {
 	w.worker()
 	short := func(change func(*contracts.CreateRequest)) contracts.CreateRequest {
 		req := request("impossible-"+uuid.NewString()[:8], 3, 1)
-		req.Deadline = contracts.Duration(5 * time.Second)
+		req.Deadline = contracts.Duration(8 * time.Second)
 		change(&req)
 		return req
 	}
@@ -233,7 +233,7 @@ func TestShortageIsNotForgotten(t *testing.T) {
 			w.needsOperator()
 			w.worker()
 			req := request("crowded", 4, 1)
-			req.Deadline = contracts.Duration(6 * time.Second)
+			req.Deadline = contracts.Duration(12 * time.Second)
 			w.publish(contracts.SubjectCreate, req)
 			w.at(req.ID, contracts.PhaseWaitingResources)
 			if when == "within" {

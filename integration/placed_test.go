@@ -52,7 +52,7 @@ func TestFaultDomainThatIsNotThere(t *testing.T) {
 	w.needsLocal()
 	w.worker()
 	req := request("strict", 3, 0)
-	req.Placement.FaultDomain, req.Deadline = "zone", contracts.Duration(8e9)
+	req.Placement.FaultDomain, req.Deadline = "zone", contracts.Duration(12*time.Second)
 	if end := w.failed(w.create(req), contracts.ReasonInsufficientResources); !strings.Contains(end.Data.Message, "no fault domain") {
 		t.Errorf("the message does not speak of fault domains: %s", end.Data.Message)
 	}

@@ -49,7 +49,7 @@ func TestCredentialsThatHaveExpired(t *testing.T) {
 	w.verified(w.create(request("before", 3, 0)))
 	w.mesos.Answer(401, "")
 	req := request("without", 3, 0)
-	req.Deadline = contracts.Duration(4 * time.Second)
+	req.Deadline = contracts.Duration(8 * time.Second)
 	if end := w.failed(w.create(req), contracts.ReasonDeadlineExceeded); !strings.Contains(end.Data.Message, "CLUSTERSMITH_MESOS_PRINCIPAL") {
 		t.Errorf("the message does not name the variable: %s", end.Data.Message)
 	}

@@ -66,7 +66,7 @@ func TestSecured(t *testing.T) {
 			plan := w.verified(w.create(req))
 			checkedByRedis(t, plan)
 			too := request("too-much", 3, 1)
-			too.Placement.Role, too.Node.CPUs, too.Deadline = "caches", 0.6, contracts.Duration(4*time.Second)
+			too.Placement.Role, too.Node.CPUs, too.Deadline = "caches", 0.6, contracts.Duration(10*time.Second)
 			w.failed(w.create(too), contracts.ReasonInsufficientResources)
 		})
 	}
