@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,23 +18,25 @@ import (
 // meanwhile, so that it has to subscribe again.
 func TestFrozenWorkerDoesNoHarm(t *testing.T) {
 	t.Parallel()
+	program := mortalProgram(t)
 	for _, connection := range []string{"kept", "lost"} {
 		for _, phase := range []contracts.Phase{contracts.PhaseLaunching, contracts.PhaseForming} {
 			t.Run(connection+"/"+string(phase), func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t, agents(4, 4, 4096), quick)
+				arm := filepath.Join(w.dir, "arm") // for the first one that comes to the point
+				must(t, os.WriteFile(arm, nil, 0o600))
 				workers, relays := map[string]*process{}, map[string]*relay{}
 				for _, name := range []string{"a", "b"} {
 					cfg := w.config()
 					cfg.Name = name
 					relays[name] = newRelay(t, hostOf(w.masters))
 					cfg.Masters = []string{schemeOf(w.masters) + relays[name].address()}
-					workers[name] = w.processWith(cfg)
+					workers[name] = w.freezing(program, cfg, failpoint.Told(phase), "CLUSTERSMITH_FAILPOINT_ARM="+arm)
 				}
 				req := request("frozen", 3, 1)
 				w.publish(contracts.SubjectCreate, req)
-				owner := w.at(req.ID, phase)
-				must(t, workers[owner].cmd.Process.Signal(syscall.SIGSTOP))
+				owner := w.stopped(workers)
 				if connection == "lost" {
 					relays[owner].lose()
 				}
@@ -75,14 +78,10 @@ func TestFrozenDestroyDoesNoHarm(t *testing.T) {
 	stop()
 	cfg := w.config()
 	cfg.Name = "frozen"
-	frozen := w.processOf(program, cfg, "CLUSTERSMITH_FAILPOINT="+string(failpoint.Gone), "CLUSTERSMITH_FAILPOINT_FREEZE=1")
+	frozen := w.freezing(program, cfg, failpoint.Gone)
 	req := contracts.DestroyRequest{ID: "7b0e6b6e-58c1-4f3a-a9a5-8f6c0f1d2a3b", Cluster: "phoenix"}
 	w.publish(contracts.SubjectDestroy, req)
-	for deadline := time.Now().Add(awaitLimit); !frozen.stopped(t); time.Sleep(5 * time.Millisecond) { // nobody tells
-		if time.Now().After(deadline) {
-			t.Fatal("the worker does not come to the point")
-		}
-	}
+	w.stopped(map[string]*process{"frozen": frozen})
 	w.process("other")
 	if h := w.await(req.ID); strings.HasSuffix(h.end().Source, "/frozen") || h.kind(h.end()) != contracts.EventDestroyed {
 		t.Fatalf("the destroy ended otherwise\n%s", h)
@@ -101,10 +100,24 @@ func TestFrozenDestroyDoesNoHarm(t *testing.T) {
 	w.emptied()
 }
 
-// stopped says that a process is stopped by a signal.
-func (p *process) stopped(t *testing.T) bool {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	must(t, err)
-	return strings.Contains(string(status), "State:\tT")
+// freezing starts a worker of the build with fail points that is stopped at one, until it gets SIGCONT.
+func (w *world) freezing(program string, cfg workerConfig, point failpoint.Point, env ...string) *process {
+	w.t.Helper()
+	return w.processOf(program, cfg, append(env, "CLUSTERSMITH_FAILPOINT="+string(point), "CLUSTERSMITH_FAILPOINT_FREEZE=1")...)
+}
+
+// stopped waits until one of the processes is stopped by a signal, and names it.
+func (w *world) stopped(processes map[string]*process) (name string) {
+	w.t.Helper()
+	for deadline := time.Now().Add(awaitLimit); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) { // nobody tells
+		for name, p := range processes {
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+			must(w.t, err)
+			if strings.Contains(string(status), "State:\tT") {
+				return name
+			}
+		}
+	}
+	w.t.Fatalf("no worker comes to the point within %v", awaitLimit)
+	return ""
 }

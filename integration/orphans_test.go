@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/contracts"
+	"github.com/clustersmith/clustersmith/internal/failpoint"
 )
 
 // A create whose workers are all dead, and stay so, leaves nothing in Mesos: the framework's
@@ -13,6 +14,7 @@ import (
 // goes on to its end.
 func TestOrphansAreRemoved(t *testing.T) {
 	t.Parallel()
+	mortalProgram(t)
 	for _, phase := range []contracts.Phase{
 		contracts.PhaseAccepted, contracts.PhasePlanned, contracts.PhaseLaunching, contracts.PhaseStarting, contracts.PhaseForming,
 	} {
@@ -20,19 +22,10 @@ func TestOrphansAreRemoved(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, agents(4, 4, 4096), quick)
 			w.alone()
-			var workers []*process
-			for _, name := range []string{"a", "b"} {
-				cfg := w.config()
-				cfg.Name, cfg.CreateFailover = name, 2*ackWait
-				workers = append(workers, w.processWith(cfg))
-			}
 			req := request("orphan", 3, 1)
 			req.Deadline = contracts.Duration(3 * time.Minute)
 			w.publish(contracts.SubjectCreate, req)
-			w.at(req.ID, phase)
-			for _, p := range workers {
-				p.kill()
-			}
+			w.killed(func(cfg *workerConfig) { cfg.CreateFailover = 2 * ackWait }, failpoint.Told(phase))
 			w.framed()
 			w.noProcessLeft()
 
