@@ -31,7 +31,7 @@ func TestLargeJobDoesNotStarve(t *testing.T) {
 	for range cap(there) {
 		<-there
 	}
-	h := w.create(sized("large", 3.5, 90*time.Second))
+	h := w.create(sized("large", 3.5, 2*time.Minute))
 	w.verified(h)
 	t.Logf("the large cluster was verified after %d ms", h.end().Data.ElapsedMS)
 	w.verified(w.create(sized("after", 0.3, time.Minute))) // the line is open again

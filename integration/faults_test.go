@@ -196,9 +196,9 @@ func (w *world) workers(n int, change ...func(*workerConfig)) (stop func()) {
 	}
 }
 
-// quick lets Mesos notice within a second what else takes it minutes.
+// quick lets Mesos notice within two seconds what else takes it minutes.
 func quick(c *local.Config) {
-	c.HeartbeatInterval, c.AgentPingTimeout, c.AgentMaxPings = 400*time.Millisecond, 300*time.Millisecond, 3
+	c.HeartbeatInterval, c.AgentPingTimeout, c.AgentMaxPings = 500*time.Millisecond, 500*time.Millisecond, 3
 }
 
 // twoHosts stops all agents but two, which are too few for most clusters.

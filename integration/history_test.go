@@ -31,8 +31,8 @@ func (h history) String() string {
 	return b.String()
 }
 
-// awaitLimit bounds the wait for one job; every request of the tests has a shorter deadline.
-const awaitLimit = 90 * time.Second
+// awaitLimit bounds the wait for one job; requests that need nobody but a worker have a shorter deadline.
+const awaitLimit = 150 * time.Second
 
 // await follows a job's events from the first one to the terminal one, and judges them.
 func (w *world) await(job string) history {

@@ -165,7 +165,10 @@ func (w *world) config() worker.Config {
 		cfg = worker.Config{MesosUser: r.MesosUser, Principal: r.Principal, Secret: r.Secret, SecretFile: r.SecretFile, MesosCA: r.MesosCA, MesosCodec: r.MesosCodec}
 	}
 	cfg.NATSURL, cfg.Masters, cfg.Executor = w.natsURL, []string{w.masters}, filepath.Join(binDir, "clustersmith-executor")
-	cfg.AckWait, cfg.LeaseTTL, cfg.CreateFailover, cfg.DrainGrace = ackWait, 3*time.Second, 20*time.Second, 10*time.Second
+	cfg.AckWait, cfg.LeaseTTL, cfg.CreateFailover, cfg.DrainGrace = ackWait, 4*time.Second, 20*time.Second, 10*time.Second
+	if underChaos() {
+		cfg.MaxAttempts = 5 // it takes one, and a machine that is busy with it perhaps another
+	}
 	return cfg
 }
 
@@ -195,7 +198,7 @@ func (w *world) worker(change ...func(*worker.Config)) (stop func()) {
 func request(cluster string, masters, replicas int) contracts.CreateRequest {
 	return contracts.CreateRequest{
 		ID: uuid.NewString(), Cluster: cluster, Masters: masters, Replicas: replicas,
-		Node: contracts.NodeResources{CPUs: 0.1, MemoryMB: 128}, Deadline: contracts.Duration(time.Minute),
+		Node: contracts.NodeResources{CPUs: 0.1, MemoryMB: 128}, Deadline: contracts.Duration(2 * time.Minute),
 	}
 }
 

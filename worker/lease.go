@@ -231,13 +231,23 @@ func (l *lease) release() {
 	<-l.done
 	ctx, cancel := context.WithTimeout(context.Background(), opTimeout)
 	defer cancel()
-	err := l.kv.Delete(ctx, l.key, jetstream.LastRevision(l.rev))
-	if conflict(err) { // perhaps a renewal of ours that release cut short
-		if l.rev, err = l.reread(ctx); err == nil {
-			err = l.kv.Delete(ctx, l.key, jetstream.LastRevision(l.rev))
+	for n := 0; ; n++ {
+		err := l.kv.Delete(ctx, l.key, jetstream.LastRevision(l.rev))
+		if conflict(err) { // perhaps a renewal of ours that release cut short, which may arrive as late as now
+			var rev uint64
+			if rev, err = l.reread(ctx); err == nil {
+				l.rev, err = rev, errCutShort
+			}
+		}
+		if err == nil || errors.Is(err, errLeaseLost) {
+			return
+		}
+		if sleep(ctx, pause(n, 5*time.Millisecond, time.Second)) != nil {
+			l.log.Warn("lease not released; it expires by itself", "lease", l.key, "error", err)
+			return
 		}
 	}
-	if err != nil && !errors.Is(err, errLeaseLost) {
-		l.log.Warn("lease not released; it expires by itself", "lease", l.key, "error", err)
-	}
 }
+
+// errCutShort says that a renewal of ours arrived after all.
+var errCutShort = errors.New("worker: the lease was renewed while it was being released")

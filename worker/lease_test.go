@@ -171,6 +171,43 @@ func (l *lostAnswers) Create(ctx context.Context, key string, value []byte, opts
 	return rev, err
 }
 
+// A lease is given back also where renewals that release cut short arrive one after the other.
+func TestLateRenewalsKeepNoLease(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	late := &lateRenewals{KeyValue: s.leases, left: 3}
+	s.leases = late
+	_, l, err := acquireLease(within(t, 20*time.Second), s, "*", "a", "1", time.Hour, quiet())
+	must(t, err)
+	l.release()
+	if late.left != 0 {
+		t.Fatal("no renewal came late")
+	}
+	if _, err := s.leases.Get(t.Context(), contracts.LeaseKey("*")); !errors.Is(err, jetstream.ErrKeyNotFound) {
+		t.Errorf("the lease was not given back: %v", err)
+	}
+}
+
+// lateRenewals lets a renewal arrive before each of the first Deletes.
+type lateRenewals struct {
+	jetstream.KeyValue
+	left int
+}
+
+func (l *lateRenewals) Delete(ctx context.Context, key string, opts ...jetstream.KVDeleteOpt) error {
+	if l.left > 0 {
+		l.left--
+		e, err := l.Get(ctx, key)
+		if err != nil {
+			return err
+		}
+		if _, err := l.Update(ctx, key, e.Value(), e.Revision()); err != nil {
+			return err
+		}
+	}
+	return l.KeyValue.Delete(ctx, key, opts...)
+}
+
 // A TTL that observers would not believe is refused.
 func TestLeaseTTLIsBounded(t *testing.T) {
 	t.Parallel()
