@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"path/filepath"
@@ -113,6 +114,30 @@ func (all trio) leader(w *world, stream string) *server.Server {
 	return nil
 }
 
+// led waits until the cluster and every stream have a leader again: nobody answers the test's own questions before.
+func (w *world) led() {
+	w.t.Helper()
+	questions := map[string]func(context.Context) error{
+		"the cluster": func(ctx context.Context) error { _, err := w.js.AccountInfo(ctx); return err },
+	}
+	for _, name := range streams {
+		questions[name] = func(ctx context.Context) error { _, err := w.js.Stream(ctx, name); return err }
+	}
+	for name, ask := range questions {
+		for deadline := time.Now().Add(awaitLimit); ; time.Sleep(20 * time.Millisecond) { // nobody tells
+			ctx, cancel := context.WithTimeout(w.t.Context(), time.Second)
+			err := ask(ctx)
+			cancel()
+			if err == nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				w.t.Fatalf("%s has no leader after %v: %v", name, awaitLimit, err)
+			}
+		}
+	}
+}
+
 // On a cluster of three NATS servers, leaders that change and servers that end in the middle of a
 // job cost no attempt: what was written is there.
 func TestReplicatedNATS(t *testing.T) {
@@ -133,7 +158,7 @@ func TestReplicatedNATS(t *testing.T) {
 				t.Parallel()
 				w, all := newReplicatedWorld(t)
 				w.workers(2, func(cfg *workerConfig) { cfg.Replicas = 3 })
-				f := fault{hit: func(w *world) { row.hit(w, all) }}
+				f := fault{hit: func(w *world) { row.hit(w, all); w.led() }}
 				h, _ := f.strike(w, request("thrice", 3, 0), phase)
 				f.judge(w, h)
 				if attempts := h.end().Data.Attempt; attempts > 1 && !underChaos() {
@@ -152,6 +177,7 @@ func TestOneServerIsMissing(t *testing.T) {
 	w, all := newReplicatedWorld(t)
 	all[0].Shutdown() // the first of the list
 	all[0].WaitForShutdown()
+	w.led()
 	w.worker(func(cfg *workerConfig) { cfg.Replicas = 3 })
 	w.allWell(w.create(request("second", 3, 0)))
 	w.emptied()
