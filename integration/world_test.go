@@ -166,9 +166,6 @@ func (w *world) config() worker.Config {
 	}
 	cfg.NATSURL, cfg.Masters, cfg.Executor = w.natsURL, []string{w.masters}, filepath.Join(binDir, "clustersmith-executor")
 	cfg.AckWait, cfg.LeaseTTL, cfg.CreateFailover, cfg.DrainGrace = ackWait, 4*time.Second, 20*time.Second, 10*time.Second
-	if underChaos() {
-		cfg.MaxAttempts = 5 // it takes one, and a machine that is busy with it perhaps another
-	}
 	return cfg
 }
 
