@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/clustersmith/clustersmith/internal/proc"
+	"github.com/clustersmith/clustersmith/internal/redistest"
 	"github.com/clustersmith/clustersmith/mesos/local"
 	"github.com/nats-io/nats-server/v2/server"
 )
@@ -49,15 +49,16 @@ func beNATS() int {
 
 // natsProcess is a NATS server in a process of its own, on the world's files.
 type natsProcess struct {
-	cmd *exec.Cmd
-	url string
+	cmd  *exec.Cmd
+	port int // held while it is down
+	url  string
 }
 
 // newWorldOutside is newWorld with a NATS server that can be killed.
 func newWorldOutside(t testing.TB, agents []local.AgentConfig, change ...func(*local.Config)) *world {
 	t.Helper()
 	w := bareWorld(t)
-	w.outside = w.startNATSProcess(server.RANDOM_PORT)
+	w.outside = w.startNATSProcess(redistest.HoldPort(t))
 	w.natsURL = w.outside.url
 	t.Cleanup(func() { w.outside.kill() })
 	w.connect()
@@ -79,7 +80,7 @@ func (w *world) startNATSProcess(port int) *natsProcess {
 		cmd.Wait()         //nolint:errcheck
 		w.t.Fatalf("the NATS server does not come up: %v", err)
 	}
-	return &natsProcess{cmd: cmd, url: strings.TrimSpace(line)}
+	return &natsProcess{cmd: cmd, port: port, url: strings.TrimSpace(line)}
 }
 
 // kill ends the server as a power cut would, but for the files.
@@ -97,9 +98,5 @@ func (w *world) killNATS(after time.Duration) {
 		defer cancel()
 		<-ctx.Done() // an outage is a time
 	}
-	_, text, err := net.SplitHostPort(strings.TrimPrefix(w.outside.url, "nats://"))
-	must(w.t, err)
-	port, err := strconv.Atoi(text)
-	must(w.t, err)
-	w.outside = w.startNATSProcess(port)
+	w.outside = w.startNATSProcess(w.outside.port)
 }

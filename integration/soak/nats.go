@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,11 +55,12 @@ func beNATS() int {
 
 // natsProcess is a NATS server in a process of its own.
 type natsProcess struct {
-	cmd *exec.Cmd
-	url string
+	cmd  *exec.Cmd
+	port int
+	url  string
 }
 
-// startNATS starts the server on the run's files; port -1 takes a free one.
+// startNATS starts the server on the run's files.
 func startNATS(dir string, port int) (*natsProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -77,7 +77,7 @@ func startNATS(dir string, port int) (*natsProcess, error) {
 		return nil, err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	p := &natsProcess{cmd: cmd, url: strings.TrimSpace(line)}
+	p := &natsProcess{cmd: cmd, port: port, url: strings.TrimSpace(line)}
 	if err != nil {
 		p.kill()
 		return nil, fmt.Errorf("the NATS server does not come up: %w", err)
@@ -93,13 +93,5 @@ func (p *natsProcess) kill() {
 
 // restart starts a killed server again, at its address and on its files.
 func (p *natsProcess) restart(dir string) (*natsProcess, error) {
-	_, text, err := net.SplitHostPort(strings.TrimPrefix(p.url, "nats://"))
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.Atoi(text)
-	if err != nil {
-		return nil, err
-	}
-	return startNATS(dir, port)
+	return startNATS(dir, p.port)
 }

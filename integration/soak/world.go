@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/internal/heldport"
 	"github.com/clustersmith/clustersmith/internal/history"
 	"github.com/clustersmith/clustersmith/mesos/local"
 )
@@ -27,6 +29,7 @@ const (
 // world is everything that a run is made of.
 type world struct {
 	options
+	natsPort heldport.Port
 	nats     *natsProcess // replaced by the faults' goroutine only
 	between  *relay       // from the workers to NATS
 	nc       *nats.Conn
@@ -57,7 +60,10 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	if w.actions, err = os.Create(filepath.Join(o.dir, "actions.log")); err != nil {
 		return w, err
 	}
-	if w.nats, err = startNATS(o.dir, -1); err != nil {
+	if w.natsPort, err = heldport.Hold(netip.MustParseAddrPort("127.0.0.1:0")); err != nil {
+		return w, err
+	}
+	if w.nats, err = startNATS(o.dir, int(w.natsPort.Addr().Port())); err != nil {
 		return w, err
 	}
 	if w.between, err = newRelay(strings.TrimPrefix(w.nats.url, "nats://")); err != nil {
@@ -129,6 +135,7 @@ func (w *world) close() error {
 	if w.nats != nil {
 		w.nats.kill()
 	}
+	w.natsPort.Release()
 	for _, f := range []*os.File{w.mesosLog, w.actions} {
 		if f != nil {
 			errs = append(errs, f.Close())

@@ -70,12 +70,13 @@ var table = []struct {
 	{"chunkdist", nil},
 	{"nodesconf", []string{"chunkdist"}},
 	{"jobs", []string{"contracts", "chunkdist", "nodesconf", "jobs", "redigo"}},
-	{"mesos", []string{"contracts", "chunkdist", "nodesconf", "mesos", "internal/proc", "internal/failpoint", "mesos-go", "uuid", "sys"}},
+	{"mesos", []string{"contracts", "chunkdist", "nodesconf", "mesos", "internal/proc", "internal/heldport", "internal/failpoint", "mesos-go", "uuid", "sys"}},
 	{"worker", []string{"contracts", "chunkdist", "nodesconf", "jobs", "mesos", "internal/failpoint", "mesos-go", "nats.go", "uuid", "env", "prometheus"}},
 	{"internal/failpoint", []string{"contracts"}},
 	{"internal/proc", []string{"sys"}},
+	{"internal/heldport", []string{"sys"}},
 	{"internal/history", []string{"nats.go"}}, // it judges all others, so it shares nothing with them
-	{"internal/redistest", []string{"chunkdist", "nodesconf", "internal/proc"}},
+	{"internal/redistest", []string{"chunkdist", "nodesconf", "internal/proc", "internal/heldport"}},
 	{"cmd/clustersmith-executor", []string{"mesos/executor"}},
 	{"", []string{"*"}},
 }

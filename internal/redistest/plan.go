@@ -4,10 +4,12 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
+	"net/netip"
 	"strconv"
 	"testing"
 
 	"github.com/clustersmith/clustersmith/chunkdist"
+	"github.com/clustersmith/clustersmith/internal/heldport"
 )
 
 // Blocks of ports: data ports 12000 … 19999, bus ports 10000 above them, as servers before
@@ -18,6 +20,18 @@ const (
 	blocks    = 80
 	busOffset = 10000
 )
+
+// HoldPort returns a free port of 127.0.0.1 for a server that goes and comes back: nobody else is
+// given it by chance until the test ends.
+func HoldPort(t testing.TB) int {
+	t.Helper()
+	p, err := heldport.Hold(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Release)
+	return int(p.Addr().Port())
+}
 
 // Plan makes a plan of masters and replicas over hosts 127.0.0.2 …, each replica on the
 // host after its master's, with ports that are free and stay the test's until it ends.

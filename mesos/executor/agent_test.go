@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/clustersmith/clustersmith/internal/redistest"
 	"github.com/mesos/mesos-go/api/v1/lib"
 	mesosexec "github.com/mesos/mesos-go/api/v1/lib/executor"
 )
@@ -46,25 +47,24 @@ type scriptedStream struct {
 
 func newAgentScript(t *testing.T, encoding string) *scriptedAgent {
 	a := &scriptedAgent{
-		t: t, encoding: encoding,
+		t: t, encoding: encoding, addr: fmt.Sprintf("127.0.0.1:%d", redistest.HoldPort(t)),
 		calls: make(chan *mesosexec.Call, 1000), streams: make(chan *scriptedStream, 100),
 	}
-	a.start("127.0.0.1:0")
+	a.start()
 	t.Cleanup(a.stop)
 	return a
 }
 
-// start listens, at first on any port, later on the same one.
-func (a *scriptedAgent) start(addr string) {
+// start listens, always on the same port.
+func (a *scriptedAgent) start() {
 	a.t.Helper()
 	var l net.Listener
 	await(a.t, "a place to listen", func() (listens bool) {
 		// A process that is just being forked may hold the old socket for a moment.
 		var err error
-		l, err = net.Listen("tcp", addr)
+		l, err = net.Listen("tcp", a.addr)
 		return err == nil
 	})
-	a.addr = l.Addr().String()
 	if a.tls != nil {
 		l = tls.NewListener(l, a.tls)
 	}
@@ -77,7 +77,7 @@ func (a *scriptedAgent) serveTLS(certificate tls.Certificate) {
 	a.t.Helper()
 	a.stop()
 	a.tls = &tls.Config{Certificates: []tls.Certificate{certificate}}
-	a.start("127.0.0.1:0")
+	a.start()
 }
 
 // stop is a crash: it closes the listener and every connection.

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/clustersmith/clustersmith/internal/heldport"
 	"golang.org/x/sys/unix"
 )
 
@@ -50,24 +51,12 @@ func portFree(addr netip.AddrPort) error {
 }
 
 // tryBind binds an address for a moment. It does not listen, so that nobody can reach the
-// attempt, and it sets SO_REUSEADDR as servers do, so that neither lingering connections nor
-// another attempt count: unix.EADDRINUSE means that somebody listens.
+// attempt, and neither lingering connections nor another attempt count: unix.EADDRINUSE means that
+// somebody listens.
 func tryBind(addr netip.AddrPort) error {
-	family, sockaddr := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(addr.Port()), Addr: [4]byte{}})
-	if ip := addr.Addr(); ip.Is4() {
-		sockaddr.(*unix.SockaddrInet4).Addr = ip.As4()
-	} else {
-		family, sockaddr = unix.AF_INET6, &unix.SockaddrInet6{Port: int(addr.Port()), Addr: ip.As16()}
-	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return fmt.Errorf("socket: %w", err)
-	}
-	defer unix.Close(fd)
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-		return fmt.Errorf("SO_REUSEADDR: %w", err)
-	}
-	return unix.Bind(fd, sockaddr)
+	p, err := heldport.Hold(addr)
+	p.Release()
+	return err
 }
 
 // listening finds the sockets that listen on addresses, by inode.

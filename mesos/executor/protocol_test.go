@@ -143,7 +143,7 @@ func TestAgentRestarts(t *testing.T) {
 	before := serverPIDs(t, x, plan)
 	x.agent.stop()
 	<-s.gone
-	x.agent.start(x.agent.addr)
+	x.agent.start()
 	s = x.agent.subscription()
 	s.subscribed(data(t, plan, nil))
 	s.launch(bundle.TaskID(0)) // an agent that lost its memory says so again

@@ -4,14 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/clustersmith/clustersmith/mesos/local"
+	"golang.org/x/sys/unix"
 )
 
 func ctxOf(t *testing.T) context.Context {
@@ -325,4 +329,36 @@ func TestChaos(t *testing.T) {
 	if s.end() != "EOF" {
 		t.Error("no last chunk")
 	}
+}
+
+// What is down keeps its port: nobody else may bind it, and it comes back there.
+func TestAddressIsKept(t *testing.T) {
+	t.Parallel()
+	m := start(t, quick(t, "127.0.0.2"))
+	agent := m.Agents()[0]
+	m.StopMaster()
+	must(t, m.CrashAgent(agent.IP))
+	for _, addr := range []string{strings.TrimPrefix(m.URL(), "http://"), fmt.Sprintf("%s:%d", agent.IP, agent.Port)} {
+		if err := bindAlone(t, addr); !errors.Is(err, unix.EADDRINUSE) {
+			t.Errorf("%s may be another's: %v", addr, err)
+		}
+		if _, err := net.Dial("tcp", addr); !errors.Is(err, unix.ECONNREFUSED) {
+			t.Errorf("%s answers: %v", addr, err)
+		}
+	}
+	must(t, m.StartMaster(ctxOf(t)))
+	must(t, m.RestartAgent(ctxOf(t), agent.IP))
+	if again := m.Agents()[0]; again.Port != agent.Port {
+		t.Errorf("the agent has left port %d for %d", agent.Port, again.Port)
+	}
+}
+
+// bindAlone binds an address for a moment, as who is given a port by the system does: it shares it with nobody.
+func bindAlone(t *testing.T, addr string) error {
+	t.Helper()
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	to := netip.MustParseAddrPort(addr)
+	return unix.Bind(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()})
 }

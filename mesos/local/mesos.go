@@ -169,9 +169,10 @@ func (m *Mesos) Close(ctx context.Context) error {
 	}
 	m.srv.gate.set(false)
 	m.StopMaster()
+	m.srv.close()
 	for _, a := range m.agents {
 		a.srv.gate.set(false)
-		a.srv.kill()
+		a.srv.close()
 		a.loop.stop()
 	}
 	return err

@@ -9,18 +9,22 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/clustersmith/clustersmith/internal/heldport"
 )
 
 // server is one HTTP server on an address that it keeps: it can be killed and started again.
 type server struct {
 	ip   string
 	port int
-	tls  *tls.Config // nil: plain HTTP
+	held heldport.Port // the address, also while nothing listens on it
+	tls  *tls.Config   // nil: plain HTTP
 	log  *slog.Logger
 	gate gate
 
@@ -33,14 +37,23 @@ type server struct {
 	media    sync.Map // Content-Type of what was posted → true
 }
 
-// listen takes the address; port 0 becomes a free one, kept for later starts.
+// listen takes the address, until close; port 0 becomes a free one, kept for later starts.
 func (s *server) listen(ctx context.Context) error {
+	if !s.held.Addr().IsValid() {
+		addr, err := netip.ParseAddr(s.ip)
+		if err == nil {
+			s.held, err = heldport.Hold(netip.AddrPortFrom(addr.Unmap(), uint16(s.port)))
+		}
+		if err != nil {
+			return fmt.Errorf("local: listen on %s:%d: %w", s.ip, s.port, err)
+		}
+		s.port = int(s.held.Addr().Port())
+	}
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp4", net.JoinHostPort(s.ip, strconv.Itoa(s.port)))
 	if err != nil {
 		return fmt.Errorf("local: listen on %s:%d: %w", s.ip, s.port, err)
 	}
-	s.port = l.Addr().(*net.TCPAddr).Port
 	if s.tls != nil {
 		l = tls.NewListener(l, s.tls)
 	}
@@ -122,6 +135,12 @@ func (s *server) kill() {
 	<-s.done
 	s.handlers.Wait()
 	s.http = nil
+}
+
+// close is kill for good: the address is anybody's again.
+func (s *server) close() {
+	s.kill()
+	s.held.Release()
 }
 
 // url is where it is found.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/clustersmith/clustersmith/contracts"
 	"github.com/clustersmith/clustersmith/internal/cli/follow"
+	"github.com/clustersmith/clustersmith/internal/redistest"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -31,7 +31,7 @@ type natsServer struct {
 
 func startNATS(t *testing.T) *natsServer {
 	t.Helper()
-	n := &natsServer{t: t, dir: filepath.Join(t.TempDir(), "nats"), port: server.RANDOM_PORT}
+	n := &natsServer{t: t, dir: filepath.Join(t.TempDir(), "nats"), port: redistest.HoldPort(t)}
 	n.start()
 	t.Cleanup(n.stop)
 	return n
@@ -50,9 +50,6 @@ func (n *natsServer) start() {
 		n.t.Fatal("the NATS server does not come up")
 	}
 	n.s = s
-	if n.port == server.RANDOM_PORT {
-		n.port = s.Addr().(*net.TCPAddr).Port
-	}
 }
 
 func (n *natsServer) stop() {
