@@ -58,7 +58,7 @@ var faults = []fault{
 	{"NATS killed", 0, 4 * time.Second, always(func(ctx context.Context, w *world, _ strike, d time.Duration) error {
 		w.nats.kill()
 		sleep(ctx, d) //nolint:errcheck
-		again, err := w.nats.restart(w.dir)
+		again, err := startNATS(w.dir, w.natsPort.Addr().Port())
 		if err == nil {
 			w.nats = again
 		}
@@ -168,7 +168,7 @@ var faults = []fault{
 		}
 		sleep(ctx, d/2) //nolint:errcheck
 		w.nats.kill()
-		again, err := w.nats.restart(w.dir)
+		again, err := startNATS(w.dir, w.natsPort.Addr().Port())
 		if err == nil {
 			w.nats = again
 		}

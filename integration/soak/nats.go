@@ -55,19 +55,18 @@ func beNATS() int {
 
 // natsProcess is a NATS server in a process of its own.
 type natsProcess struct {
-	cmd  *exec.Cmd
-	port int
-	url  string
+	cmd *exec.Cmd
+	url string
 }
 
-// startNATS starts the server on the run's files.
-func startNATS(dir string, port int) (*natsProcess, error) {
+// startNATS starts a server on the run's files, also after one that was killed.
+func startNATS(dir string, port uint16) (*natsProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), natsRole+"="+filepath.Join(dir, "nats"), natsPort+"="+strconv.Itoa(port))
+	cmd.Env = append(os.Environ(), natsRole+"="+filepath.Join(dir, "nats"), natsPort+"="+strconv.Itoa(int(port)))
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -77,7 +76,7 @@ func startNATS(dir string, port int) (*natsProcess, error) {
 		return nil, err
 	}
 	line, err := bufio.NewReader(out).ReadString('\n')
-	p := &natsProcess{cmd: cmd, port: port, url: strings.TrimSpace(line)}
+	p := &natsProcess{cmd: cmd, url: strings.TrimSpace(line)}
 	if err != nil {
 		p.kill()
 		return nil, fmt.Errorf("the NATS server does not come up: %w", err)
@@ -89,9 +88,4 @@ func startNATS(dir string, port int) (*natsProcess, error) {
 func (p *natsProcess) kill() {
 	p.cmd.Process.Kill() //nolint:errcheck // it may be dead
 	p.cmd.Wait()         //nolint:errcheck // it was killed
-}
-
-// restart starts a killed server again, at its address and on its files.
-func (p *natsProcess) restart(dir string) (*natsProcess, error) {
-	return startNATS(dir, p.port)
 }

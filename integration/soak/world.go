@@ -29,9 +29,9 @@ const (
 // world is everything that a run is made of.
 type world struct {
 	options
-	natsPort heldport.Port
-	nats     *natsProcess // replaced by the faults' goroutine only
-	between  *relay       // from the workers to NATS
+	natsPort heldport.Port // held while NATS is down
+	nats     *natsProcess  // replaced by the faults' goroutine only
+	between  *relay        // from the workers to NATS
 	nc       *nats.Conn
 	js       jetstream.JetStream
 	mesos    *local.Mesos
@@ -63,7 +63,7 @@ func start(ctx context.Context, o options) (w *world, err error) {
 	if w.natsPort, err = heldport.Hold(netip.MustParseAddrPort("127.0.0.1:0")); err != nil {
 		return w, err
 	}
-	if w.nats, err = startNATS(o.dir, int(w.natsPort.Addr().Port())); err != nil {
+	if w.nats, err = startNATS(o.dir, w.natsPort.Addr().Port()); err != nil {
 		return w, err
 	}
 	if w.between, err = newRelay(strings.TrimPrefix(w.nats.url, "nats://")); err != nil {

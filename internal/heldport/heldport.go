@@ -26,6 +26,9 @@ type Port struct {
 // Hold binds an address and does not listen; port 0 takes a free one. unix.EADDRINUSE means that
 // somebody listens there, or is connected from there without SO_REUSEADDR.
 func Hold(addr netip.AddrPort) (Port, error) {
+	if !addr.IsValid() {
+		return Port{}, fmt.Errorf("%s is no address to hold", addr)
+	}
 	family, to := unix.AF_INET, unix.Sockaddr(&unix.SockaddrInet4{Port: int(addr.Port())})
 	if ip := addr.Addr(); ip.Is4() {
 		to.(*unix.SockaddrInet4).Addr = ip.As4()
@@ -36,32 +39,30 @@ func Hold(addr netip.AddrPort) (Port, error) {
 	if err != nil {
 		return Port{}, fmt.Errorf("socket: %w", err)
 	}
-	p := Port{fd: fd, addr: addr}
-	if err := p.bind(to); err != nil {
-		p.Release()
+	port, err := bind(fd, to)
+	if err != nil {
+		_ = unix.Close(fd) // nothing was written to it
 		return Port{}, err
 	}
-	return p, nil
+	return Port{fd: fd, addr: netip.AddrPortFrom(addr.Addr(), port)}, nil
 }
 
-func (p *Port) bind(to unix.Sockaddr) error {
-	if err := unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
-		return fmt.Errorf("SO_REUSEADDR: %w", err)
+// bind returns the port that the socket has then.
+func bind(fd int, to unix.Sockaddr) (uint16, error) {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return 0, fmt.Errorf("SO_REUSEADDR: %w", err)
 	}
-	if err := unix.Bind(p.fd, to); err != nil {
-		return fmt.Errorf("bind: %w", err)
+	if err := unix.Bind(fd, to); err != nil {
+		return 0, fmt.Errorf("bind: %w", err)
 	}
-	bound, err := unix.Getsockname(p.fd)
+	bound, err := unix.Getsockname(fd)
 	if err != nil {
-		return fmt.Errorf("getsockname: %w", err)
+		return 0, fmt.Errorf("getsockname: %w", err)
 	}
-	switch bound := bound.(type) {
-	case *unix.SockaddrInet4:
-		p.addr = netip.AddrPortFrom(p.addr.Addr(), uint16(bound.Port))
-	case *unix.SockaddrInet6:
-		p.addr = netip.AddrPortFrom(p.addr.Addr(), uint16(bound.Port))
+	if v6, ok := bound.(*unix.SockaddrInet6); ok {
+		return uint16(v6.Port), nil
 	}
-	return nil
+	return uint16(bound.(*unix.SockaddrInet4).Port), nil
 }
 
 // Addr is the address that is held; its port is never 0. It is invalid where nothing is held.
@@ -69,7 +70,7 @@ func (p *Port) Addr() netip.AddrPort { return p.addr }
 
 // Release lets the port go, once. Who listens on it goes on listening.
 func (p *Port) Release() {
-	if p.fd != 0 {
+	if p.addr.IsValid() {
 		_ = unix.Close(p.fd) // nothing was written to it
 	}
 	*p = Port{}

@@ -24,7 +24,12 @@ func hold(t *testing.T, addr string) *Port {
 // A server listens, leaves and listens again; who connects meanwhile is refused.
 func TestServersComeAndGo(t *testing.T) {
 	t.Parallel()
-	for _, free := range []string{"127.0.0.1:0", "[::1]:0"} {
+	addresses := []string{"127.0.0.1:0"}
+	if l, err := net.Listen("tcp", "[::1]:0"); err == nil { // a machine with IPv6
+		l.Close()
+		addresses = append(addresses, "[::1]:0")
+	}
+	for _, free := range addresses {
 		p := hold(t, free)
 		addr := p.Addr().String()
 		for range 3 {
@@ -121,6 +126,9 @@ func TestTaken(t *testing.T) {
 	}
 	if _, err := Hold(netip.MustParseAddrPort("192.0.2.1:0")); !errors.Is(err, unix.EADDRNOTAVAIL) {
 		t.Errorf("another host's address: %v", err)
+	}
+	if p, err := Hold(netip.AddrPort{}); err == nil {
+		t.Errorf("no address is held: %s", p.Addr())
 	}
 	p := hold(t, "127.0.0.1:0")
 	if again := hold(t, p.Addr().String()); again.Addr() != p.Addr() {
