@@ -2,6 +2,7 @@ package local_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -56,6 +57,7 @@ func TestStartRefuses(t *testing.T) {
 		"not an IPv4 address":        {Dir: t.TempDir(), Agents: []local.AgentConfig{{IP: "host"}}},
 		"two agents at":              {Dir: t.TempDir(), Agents: []local.AgentConfig{{IP: "127.0.0.2", Port: 5051}, {IP: "127.0.0.2", Port: 5051}}},
 		"address already in use":     {Dir: t.TempDir(), Listen: taken.Addr().String(), Agents: []local.AgentConfig{agent}},
+		"local: listen on 127.0.0.1": {Dir: t.TempDir(), Agents: []local.AgentConfig{agent, {IP: "127.0.0.1", Port: taken.Addr().(*net.TCPAddr).Port}}},
 		"a reservation needs a role": {Dir: t.TempDir(), Agents: []local.AgentConfig{{IP: "127.0.0.2", Reserved: []local.Reservation{{}}}}},
 		"out of order":               {Dir: t.TempDir(), Agents: []local.AgentConfig{{IP: "127.0.0.2", Ports: ports(9, 8)}}},
 	} {
@@ -63,6 +65,9 @@ func TestStartRefuses(t *testing.T) {
 		m, err := local.Start(ctx, cfg)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
+		}
+		if errors.Is(err, context.Canceled) {
+			t.Errorf("nobody interrupted it: %v", err)
 		}
 		if m != nil {
 			t.Errorf("Start returned a value beside the error %v", err)

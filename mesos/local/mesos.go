@@ -54,7 +54,7 @@ func Start(ctx context.Context, cfg Config) (*Mesos, error) {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	m := &Mesos{cfg: cfg, cancel: cancel, srv: &server{ip: host, port: port, tls: cfg.TLS, log: cfg.Logger}}
 	if err := m.start(ctx, background); err != nil {
-		closing, cancel := context.WithTimeout(background, 10*time.Second)
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second) // Close ends background
 		defer cancel()
 		return nil, errors.Join(err, m.Close(closing))
 	}
